@@ -1,0 +1,33 @@
+# Two commands: `make demo` trains a population of translators, `make test` runs the tests. Both set up .venv by themselves.
+PYTHON ?= python3
+VENV := .venv
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
+DEMO := runs/demo
+
+.PHONY: demo test check clean
+
+demo: $(VENV)/.demo
+	$(VENV)/bin/poptrain run translation --directory $(DEMO)
+	@echo "Ein Satz aus dem Modell (12 March 2024):"
+	echo "12 March 2024" | $(VENV)/bin/poptrain translate $(DEMO)
+	$(VENV)/bin/poptrain lineage $(DEMO)
+
+test: $(VENV)/.dev
+	scripts/test
+
+check: $(VENV)/.dev
+	scripts/check
+
+$(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[translation]'
+	touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[translation,pandas,dev]'
+	touch $@ $(VENV)/.demo
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,162 @@
+"""One run of a study: everything opened, the engine run, everything closed."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from poptrain.core.errors import ConfigError
+from poptrain.core.events import HeldOut
+from poptrain.core.values import Hparams
+from poptrain.engine import Ending, Engine, Observer, Plan
+from poptrain.engine.preflight import PreflightReport, preflight
+from poptrain.engine.signals import Interrupts
+from poptrain.executors import Executor, Inline, Job, Processes
+from poptrain.results import Study
+from poptrain.space import Space
+from poptrain.store.checkpoints import CheckpointStore
+from poptrain.store.config import StudyConfig
+from poptrain.store.directory import StudyDirectory
+from poptrain.store.journal import Journal
+from poptrain.store.tensorfile import read_state, write_state
+from poptrain.strategies import Algorithm
+from poptrain.trainable.bodies import BodySpec
+from poptrain.trainable.contracts import UserCode
+from poptrain.trainable.host import HostSpec
+
+__all__ = ["HeldOutFunction", "Session", "make_executor"]
+
+HeldOutFunction = Callable[[Any, Hparams], Any]
+"""From a state and its hyperparameters to held-out metrics: a mapping, or an object with `metrics` and `notes`."""
+
+
+def make_executor(kind: str | Executor, *, workers: int, threads: int) -> Executor:
+    """Return the executor that a name stands for.
+
+    Raises:
+        ConfigError: there is no executor of that name.
+    """
+    if isinstance(kind, Executor):
+        return kind
+    if kind == "inline":
+        return Inline(threads=threads)
+    if kind == "processes":
+        return Processes(workers=workers, threads=threads)
+    raise ConfigError(f"executor must be 'inline', 'processes' or an Executor, got {kind!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """What one run of a study needs beside its settings.
+
+    Args:
+        config: the settings as they will be, or are, in the journal.
+        train: the training code.
+        space: the search space.
+        algorithm: chooses hyperparameters.
+        executor: trains members; started and closed by `run`.
+        directory: the study's folder.
+        check: whether a new study begins with a preflight.
+        held_out: scores the best state when the study is finished.
+        observer: told of progress.
+        on_preflight: told what the preflight found.
+        interrupts: asks the study to pause; None for one that reacts to Ctrl-C.
+    """
+
+    config: StudyConfig
+    train: UserCode
+    space: Space
+    algorithm: Algorithm[Any]
+    executor: Executor
+    directory: StudyDirectory
+    check: bool = True
+    held_out: HeldOutFunction | None = None
+    observer: Observer | None = None
+    on_preflight: Callable[[PreflightReport], None] | None = None
+    interrupts: Interrupts | None = None
+
+    def run(self) -> Study:
+        """Train until finished or paused, and return the study for reading."""
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self.directory.lock())
+            journal = self._journal()
+            stack.callback(journal.close)
+            if not self._finished(journal):
+                interrupts = stack.enter_context(self.interrupts or Interrupts())
+                ending = self._train(journal, interrupts)
+                if ending.status == "finished":
+                    self._score_held_out(journal)
+        return Study.open(self.directory.path)
+
+    def _journal(self) -> Journal:
+        path = self.directory.journal
+        if not path.exists():
+            return Journal.create(path, self.config.encode())
+        journal = Journal.open(path)
+        before = StudyConfig.decode(journal.config)
+        before.check_same(self.config, str(self.directory.path))
+        if before != self.config:
+            journal.set_config(self.config.encode())
+        return journal
+
+    def _finished(self, journal: Journal) -> bool:
+        """Whether there is nothing left to train."""
+        latest = Study.open(self.directory.path)
+        return latest.status == "finished" and latest.intervals_left == 0
+
+    def _train(self, journal: Journal, interrupts: Interrupts) -> Ending:
+        checkpoints = CheckpointStore(self.directory.checkpoints)
+        done = False
+        self.executor.start(self._job())
+        try:
+            if self.check and journal.latest_snapshot() is None:
+                report = preflight(self.executor, self._plan(), self.space, self.algorithm, self.directory.checkpoints)
+                if self.on_preflight is not None:
+                    self.on_preflight(report)
+            engine = Engine(
+                self._plan(),
+                self.space,
+                self.algorithm,
+                self.executor,
+                journal=journal,
+                checkpoints=checkpoints,
+                observer=self.observer,
+            )
+            ending = engine.run(interrupts)
+            done = True
+            return ending
+        finally:
+            self.executor.close(abandon=not done)
+
+    def _plan(self) -> Plan:
+        return Plan.of(self.config)
+
+    def _job(self) -> Job:
+        space = self.space
+        structural = tuple(space.structural)
+        tuned = frozenset(space.tuned) - frozenset(structural)
+        body = BodySpec(self.train, self.config.metric, tuned)
+        host = HostSpec(body, structural, self.config.bodies, write_state, read_state)
+        return Job(host, self.config.population, Path(self.directory.logs), self.config.deadline)
+
+    def _score_held_out(self, journal: Journal) -> None:
+        study = Study.open(self.directory.path)
+        if self.held_out is None or not study.scored:
+            return
+        best = study.best
+        scored = self.held_out(best.load(), best.hparams)
+        metrics = scored if isinstance(scored, Mapping) else scored.metrics
+        notes = {} if isinstance(scored, Mapping) else scored.notes
+        latest = journal.latest_snapshot()
+        assert latest is not None
+        event = HeldOut(
+            member=best.member,
+            interval=best.interval,
+            metrics={name: float(value) for name, value in metrics.items()},
+            notes=dict(notes),
+        )
+        journal.append(event, self.executor.clock.wall())
+        journal.commit(latest[1])

@@ -1,0 +1,79 @@
+"""One process, one interval at a time: the executor to debug with, and the fastest one for tiny members."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Sequence
+
+from poptrain.core.clock import Clock, SystemClock
+from poptrain.executors.base import Copy, Executor, Job
+from poptrain.executors.local import copy_here, save_here, train_here
+from poptrain.executors.threads import limited_threads
+from poptrain.trainable.host import Host
+from poptrain.trainable.work import Order, Outcome
+
+__all__ = ["Inline"]
+
+
+class Inline(Executor):
+    """Trains members one after another in this process, in the order in which they are told to advance.
+
+    A deadline cannot be kept here: nobody is there to end an interval that hangs.
+
+    Args:
+        threads: torch threads, >= 1; the number takes part in results to the last bit.
+        clock: the clock to go by.
+    """
+
+    stable = True
+
+    def __init__(self, *, threads: int = 1, clock: Clock | None = None) -> None:
+        self._threads = threads
+        self._clock = clock or SystemClock()
+        self._orders: deque[Order] = deque()
+        self._outcomes: list[Outcome] = []
+        self._stack = contextlib.ExitStack()
+
+    @property
+    def workers(self) -> int:
+        """Always 1."""
+        return 1
+
+    @property
+    def clock(self) -> Clock:
+        """The system's clock, unless another one was given."""
+        return self._clock
+
+    def start(self, job: Job) -> None:
+        """Make the host of all members."""
+        self._stack.enter_context(limited_threads(self._threads))
+        self._host = Host(job.host)
+
+    def advance(self, order: Order) -> None:
+        """Queue the order."""
+        self._orders.append(order)
+
+    def save(self, member: int, path: str) -> None:
+        """Write at once."""
+        self._outcomes.append(save_here(self._host, member, path))
+
+    def replace(self, copies: Sequence[Copy]) -> None:
+        """Copy at once."""
+        void = {copy.member for copy in copies}
+        self._orders = deque(order for order in self._orders if order.member not in void)
+        self._outcomes += copy_here(self._host, copies)
+
+    def poll(self, timeout: float | None) -> list[Outcome]:
+        """Return what is there; else train the interval that has waited longest."""
+        if not self._outcomes and self._orders:
+            self._outcomes.append(train_here(self._host, self._orders.popleft(), 0))
+        outcomes, self._outcomes = self._outcomes, []
+        return outcomes
+
+    def close(self, *, abandon: bool = False) -> None:
+        """Unwind all bodies."""
+        self._orders.clear()
+        if not abandon:
+            self._host.close()
+        self._stack.close()
