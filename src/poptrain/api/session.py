@@ -105,7 +105,7 @@ class Session:
     def _finished(self, journal: Journal) -> bool:
         """Whether there is nothing left to train."""
         latest = Study.open(self.directory.path)
-        return latest.status == "finished" and latest.intervals_left == 0
+        return latest.finished and latest.intervals_left == 0
 
     def _train(self, journal: Journal, interrupts: Interrupts) -> Ending:
         checkpoints = CheckpointStore(self.directory.checkpoints)

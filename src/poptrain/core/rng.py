@@ -9,11 +9,14 @@ from __future__ import annotations
 import hashlib
 import random
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 __all__ = ["Keys", "seed_everything"]
+
+_WORD = 0xFFFFFFFFFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,24 @@ class Keys:
     def generator(self, purpose: str, member: int = -1, interval: int = -1) -> np.random.Generator:
         """Return a fresh generator (Philox) that belongs to the key; -1 stands for 'no member' or 'no interval'."""
         return np.random.Generator(np.random.Philox(key=self.integer(purpose, member, interval)))
+
+    def generators(self, purpose: str, interval: int = -1) -> Callable[[int], np.random.Generator]:
+        """Return a function from member to the generator that `generator` would return, for many members of one interval.
+
+        It hands out one and the same object, set to another key at every call, so that the one before is no longer good. That
+        takes a fifth of the time of making a new one.
+        """
+        philox = np.random.Philox(key=0)
+        shared = np.random.Generator(philox)
+        start = philox.state
+
+        def of(member: int) -> np.random.Generator:
+            key = self.integer(purpose, member, interval)
+            start["state"]["key"] = np.array([key & _WORD, key >> 64], dtype=np.uint64)
+            philox.state = start
+            return shared
+
+        return of
 
 
 def seed_everything(key: int) -> None:

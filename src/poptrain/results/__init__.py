@@ -1,7 +1,20 @@
 """Results: read-only views of a study's journal, safe while it runs and on a stranger's study."""
 
 from poptrain.results.lineage import Lineage, Origin
-from poptrain.results.schedule import Schedule, Span
-from poptrain.results.study import BestMember, MemberView, Study
+from poptrain.results.picture import draw, picture
+from poptrain.results.schedule import Course, Schedule, Span
+from poptrain.results.study import Study
+from poptrain.results.views import BestMember, MemberView
 
-__all__ = ["BestMember", "Lineage", "MemberView", "Origin", "Schedule", "Span", "Study"]
+__all__ = [
+    "BestMember",
+    "Course",
+    "Lineage",
+    "MemberView",
+    "Origin",
+    "Schedule",
+    "Span",
+    "Study",
+    "draw",
+    "picture",
+]

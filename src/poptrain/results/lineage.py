@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from poptrain.core.errors import StoreError
 from poptrain.core.events import Replaced
 
 __all__ = ["Lineage", "Origin"]
@@ -26,50 +28,73 @@ class Lineage:
     Args:
         population: number of members.
         completed: intervals completed by each.
-        copies: the replacements, in their order.
+        copies: the replacements, in their order; those that moved no weights are kept, but are no part of any ancestry.
+        failed: (member, interval) of intervals without a score.
     """
 
-    def __init__(self, population: int, completed: Sequence[int], copies: Iterable[Replaced]) -> None:
+    def __init__(
+        self,
+        population: int,
+        completed: Sequence[int],
+        copies: Iterable[Replaced],
+        failed: Iterable[tuple[int, int]] = (),
+    ) -> None:
         self.population = population
         self.completed = tuple(completed)
         self.copies = tuple(copies)
+        self.failed = frozenset(failed)
         self._moved: dict[int, list[Replaced]] = {}
         for copy in self.copies:
             if copy.weights:
                 self._moved.setdefault(copy.member, []).append(copy)
+        self._times = {member: [copy.interval for copy in moved] for member, moved in self._moved.items()}
 
     def ancestry(self, member: int, interval: int) -> tuple[Origin, ...]:
         """Return who trained the weights that `member` had after `interval` intervals, oldest stretch first.
 
         Where a donor in an asynchronous study had trained longer or shorter than its copy, the stretches overlap or leave
-        gaps in interval numbers: they count the trainer's own intervals.
+        gaps: they count the trainer's own intervals.
+
+        Args:
+            member: its number.
+            interval: intervals that it had completed, >= 0; with 0 there is nothing that it trained.
+
+        Raises:
+            StoreError: the journal's copies lead round in a circle, which no study does.
         """
         found: list[Origin] = []
-        at = (member, interval)
-        while at[1] > 0:
-            source = self._source(*at)
-            first = 1 if source is None else source.interval + 1
-            found.append(Origin(at[0], first, at[1]))
+        while interval > 0:
+            source = self._source(member, interval)
+            found.append(Origin(member, 1 if source is None else source.interval + 1, interval))
             if source is None:
                 break
-            at = (source.donor, source.donor_interval)
+            self._check_length(found)
+            member, interval = source.donor, source.donor_interval
         return tuple(reversed(found))
 
     def founder(self, member: int, interval: int | None = None) -> int:
-        """Return the member whose first weights a member's weights descend from."""
-        origins = self.ancestry(member, self.completed[member] if interval is None else interval)
-        return origins[0].member if origins else member
+        """Return the member whose first weights a member's weights after `interval` intervals (None: now) descend from."""
+        at = self._now(member) if interval is None else (member, interval)
+        origins = self.ancestry(*at)
+        return origins[0].member if origins else at[0]
 
-    def founders_alive(self) -> tuple[int, ...]:
+    def alive_ancestors(self) -> tuple[int, ...]:
         """Return the distinct members from whose first weights today's population descends."""
-        return tuple(sorted({self.founder(*self._now(member)) for member in range(self.population)}))
+        known: dict[tuple[int, int], int] = {}
+        return tuple(sorted({self._founder(self._now(member), known) for member in range(self.population)}))
+
+    def copied_into(self, member: int, interval: int) -> Replaced | None:
+        """Return the copy of weights that a member received right before its interval number `interval` (>= 1)."""
+        source = self._source(member, interval)
+        return source if source is not None and source.interval == interval - 1 else None
 
     def to_json(self) -> dict[str, Any]:
-        """Return population, completed intervals and copies as JSON."""
+        """Return population, completed intervals, living ancestors and copies as JSON."""
         return {
             "population": self.population,
             "completed": list(self.completed),
-            "founders_alive": list(self.founders_alive()),
+            "alive_ancestors": list(self.alive_ancestors()),
+            "failed": [{"member": member, "interval": interval} for member, interval in sorted(self.failed)],
             "copies": [
                 {
                     "member": c.member,
@@ -86,12 +111,31 @@ class Lineage:
 
     def _source(self, member: int, interval: int) -> Replaced | None:
         """Return the copy from which the member trained on to reach `interval`: its last one before that."""
-        before = [copy for copy in self._moved.get(member, ()) if copy.interval < interval]
-        return before[-1] if before else None
+        # A copy that a member received after completing `interval` intervals changed nothing about them.
+        place = bisect_left(self._times.get(member, ()), interval)
+        return self._moved[member][place - 1] if place else None
+
+    def _check_length(self, way: Sequence[object]) -> None:
+        if len(way) > len(self.copies):
+            raise StoreError("the journal's copies lead round in a circle: it was altered, restore it from a backup")
 
     def _now(self, member: int) -> tuple[int, int]:
         """Return the (member, interval) that trained the weights a member holds now, a copy since its last report included."""
-        moved = self._moved.get(member, ())
-        if moved and moved[-1].interval == self.completed[member]:
+        moved = self._moved.get(member)
+        if moved and moved[-1].interval >= self.completed[member]:
             return moved[-1].donor, moved[-1].donor_interval
         return member, self.completed[member]
+
+    def _founder(self, at: tuple[int, int], known: dict[tuple[int, int], int]) -> int:
+        """Return the founder of the weights of (member, interval), remembering it for every copy on the way."""
+        way: list[tuple[int, int]] = []
+        while (source := self._source(*at)) is not None:
+            key = (source.member, source.interval)
+            if key in known:
+                break
+            way.append(key)
+            self._check_length(way)
+            at = (source.donor, source.donor_interval)
+        found = at[0] if source is None else known[source.member, source.interval]
+        known.update(dict.fromkeys(way, found))
+        return found

@@ -2,38 +2,75 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
 from poptrain.results.lineage import Lineage
 
-__all__ = ["draw"]
+__all__ = ["Piece", "Style", "draw", "picture"]
 
-TRAINED, COPIED, WINNING, WON = "─", "╮", "━", "●"
+Style: TypeAlias = Literal["plain", "label", "winning", "copy", "best", "failed", "other"]
+Piece: TypeAlias = tuple[str, Style]
+"""A text and what it shows, for those who colour it."""
+
+_WIDEST_CELL = 6
 
 
-def draw(lineage: Lineage, best: tuple[int, int] | None, *, width: int = 100) -> str:
-    """Return a picture of `width` columns or fewer.
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """Where things lie.
 
-    Each row is a member, each cell one interval (or several, where the study is longer than the row). ``━`` is trained on the
-    way to the best checkpoint, ``─`` is other training, ``N╮`` marks a copy from member N before the interval, ``●`` the best.
+    Args:
+        label: columns of the members' names.
+        cell: columns of a cell.
+        group: intervals in a cell.
+        cells: cells in a row.
+    """
+
+    label: int
+    cell: int
+    group: int
+    cells: int
+
+
+def picture(
+    lineage: Lineage, best: tuple[int, int] | None, *, width: int = 100, members: Sequence[int] | None = None
+) -> list[list[Piece]]:
+    """Return a picture of `width` columns or fewer, as lines of pieces.
+
+    A row is a member, a cell one interval (or several, where a row would be too long). Heavy lines were trained on the way to
+    the best checkpoint ``●``, light ones were not; ``3▸`` before an interval says that the weights of member 3 arrived, and
+    ``×`` that the interval failed. Nothing needs colour to be understood.
 
     Args:
         lineage: the study's.
-        best: (member, interval) of the best checkpoint.
+        best: (member, interval) of the best checkpoint; None where there is none.
         width: columns to fill, >= 40.
+        members: the rows to draw; None for all.
     """
     intervals = max(lineage.completed, default=0)
     if not intervals:
-        return "no interval has been completed yet"
-    label = len(str(lineage.population - 1)) + 2
-    cell = max(2, len(str(lineage.population - 1)) + 1)
-    cells = max(1, (width - label - 2) // cell)
-    group = -(-intervals // cells)
+        return [[("no interval has been completed yet", "plain")]]
+    grid = _grid(lineage.population, intervals, width)
     winning = _winning(lineage, best)
-    lines = [_scale(intervals, group, label, cell)]
-    for member in range(lineage.population):
-        row = "".join(_cell(lineage, member, i, group, cell, winning, best) for i in range(0, intervals, group))
-        lines.append(f"m{member}".ljust(label) + row.rstrip())
-    lines.append(_legend(group))
-    return "\n".join(lines)
+    rows = [_row(lineage, m, grid, winning, best) for m in (range(lineage.population) if members is None else members)]
+    return [_scale(grid), *rows, [], *_legend(grid, bool(lineage.failed))]
+
+
+def draw(lineage: Lineage, best: tuple[int, int] | None, *, width: int = 100, members: Sequence[int] | None = None) -> str:
+    """Return `picture` as plain text."""
+    lines = picture(lineage, best, width=width, members=members)
+    return "\n".join("".join(text for text, _ in line).rstrip() for line in lines)
+
+
+def _grid(population: int, intervals: int, width: int) -> _Grid:
+    digits = len(str(population - 1))
+    label, least = digits + 2, digits + 2
+    room = max(least, width - label)
+    group = -(-intervals * least // room)
+    cells = -(-intervals // group)
+    return _Grid(label, max(least, min(_WIDEST_CELL, room // cells)), group, cells)
 
 
 def _winning(lineage: Lineage, best: tuple[int, int] | None) -> set[tuple[int, int]]:
@@ -42,36 +79,63 @@ def _winning(lineage: Lineage, best: tuple[int, int] | None) -> set[tuple[int, i
     return {(o.member, i) for o in lineage.ancestry(*best) for i in range(o.first, o.last + 1)}
 
 
+def _row(
+    lineage: Lineage, member: int, grid: _Grid, winning: set[tuple[int, int]], best: tuple[int, int] | None
+) -> list[Piece]:
+    row: list[Piece] = [(f"m{member}".ljust(grid.label), "label")]
+    for i in range(grid.cells):
+        first = i * grid.group + 1
+        span = range(first, min(first + grid.group, lineage.completed[member] + 1))
+        row += _cell(lineage, member, span, grid.cell, winning, best)
+    return row
+
+
 def _cell(
     lineage: Lineage,
     member: int,
-    start: int,
-    group: int,
-    cell: int,
+    span: range,
+    width: int,
     winning: set[tuple[int, int]],
     best: tuple[int, int] | None,
-) -> str:
-    span = range(start + 1, min(start + group, lineage.completed[member]) + 1)
+) -> Iterable[Piece]:
+    """Yield the pieces of one cell: where its weights came from, how it was trained, how it ended."""
     if not span:
-        return " " * cell
-    donors = [c.donor for c in lineage.copies if c.member == member and c.weights and c.interval + 1 in span]
-    line = WINNING if any((member, i) in winning for i in span) else TRAINED
-    head = f"{donors[-1]}{COPIED}" if donors else ""
-    tail = WON if best is not None and best[0] == member and best[1] in span else ""
-    filled = head + line * (cell - len(head) - len(tail)) + tail
-    return filled[:cell] if not tail else filled[: cell - 1] + tail
+        yield " " * width, "plain"
+        return
+    won = any((member, i) in winning for i in span)
+    copies = [copy for i in span if (copy := lineage.copied_into(member, i)) is not None]
+    # Of several copies in one cell the last one counts, or the one that the winning line came by.
+    copies = [copy for copy in copies if (member, copy.interval + 1) in winning] or copies
+    head = f"{copies[-1].donor}▸" if copies else ""
+    tail: Piece = ("", "plain")
+    if best is not None and best[0] == member and best[1] in span:
+        tail = ("●", "best")
+    elif any((member, i) in lineage.failed for i in span):
+        tail = ("×", "failed")
+    if head:
+        yield head, "winning" if won else "copy"
+    yield ("━" if won else "─") * (width - len(head) - len(tail[0])), "winning" if won else "other"
+    yield tail
 
 
-def _scale(intervals: int, group: int, label: int, cell: int) -> str:
-    row = [" "] * (label + cell * -(-intervals // group) + 8)
-    for i in range(0, intervals, group):
-        if (i // group) % max(1, 10 // cell) == 0:
-            text = str(i + 1)
-            place = label + cell * (i // group)
+def _scale(grid: _Grid) -> list[Piece]:
+    """Return the line of interval numbers, each above the beginning of its cell."""
+    row = [" "] * (grid.label + grid.cell * grid.cells)
+    every = max(1, -(-8 // grid.cell))
+    for i in range(0, grid.cells, every):
+        place = grid.label + grid.cell * i
+        text = str(i * grid.group + 1)
+        if place + len(text) <= len(row):
             row[place : place + len(text)] = text
-    return "".join(row).rstrip()
+    return [("".join(row), "label")]
 
 
-def _legend(group: int) -> str:
-    scale = "" if group == 1 else f"   one cell = {group} intervals"
-    return f"{WINNING} led to the best {WON}   {TRAINED} other training   3{COPIED} copied member 3{scale}"
+def _legend(grid: _Grid, failed: bool) -> list[list[Piece]]:
+    first: list[Piece] = [("━━", "winning"), (" led to the best checkpoint ", "plain"), ("●", "best")]
+    first += [("    ", "plain"), ("──", "other"), (" other training    ", "plain")]
+    first += [("3▸", "copy"), (" weights copied from m3", "plain")]
+    if failed:
+        first += [("    ", "plain"), ("×", "failed"), (" failed", "plain")]
+    if grid.group == 1:
+        return [first]
+    return [first, [(f"one cell is {grid.group} intervals; numbers count intervals", "label")]]

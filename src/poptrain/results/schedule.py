@@ -4,55 +4,81 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-import math
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from poptrain.core.errors import ConfigError
 from poptrain.core.values import Hparams, Value
+from poptrain.results.sparkline import letters, number_text, sparkline
 
-__all__ = ["Schedule", "Span"]
+__all__ = ["Course", "Schedule", "Span"]
 
-_BARS = "▁▂▃▄▅▆▇█"
+_FORMAT = "poptrain schedule 1"
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Constant hyperparameters over steps [start, end), trained by `member`."""
+    """Constant hyperparameters over the steps [start_step, end_step), trained by `member`."""
 
-    start: int
-    end: int
+    start_step: int
+    end_step: int
     hparams: dict[str, Value]
     member: int
 
 
-class Schedule:
-    """Piecewise-constant hyperparameters over the steps of one member's training.
-
-    It needs nothing of poptrain to be used: `at(step)` in a training loop, or the JSON or CSV file, will do.
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How one hyperparameter went.
 
     Args:
-        spans: in order, each beginning where the one before ends, the first at 0. Neighbours that are equal are merged.
+        name: of the hyperparameter.
+        first, last: its values at the beginning and at the end.
+        line: its values over the steps, one character each: bars for numbers, letters for anything else.
+        key: how to read the line: the range of the bars, or what the letters mean; empty for a constant.
+    """
+
+    name: str
+    first: Value
+    last: Value
+    line: str
+    key: str
+
+
+class Schedule:
+    """Piecewise-constant hyperparameters over the steps of one network's training.
+
+    Nothing of poptrain is needed to use one: `at(step)` in a training loop, or its JSON or CSV form, will do.
+
+    Args:
+        spans: in order, each beginning where the one before ends, the first at step 0. Neighbours with the same hyperparameters
+            and member become one.
+
+    Raises:
+        ConfigError: a span is empty or does not begin where the one before ends, or names differ between spans.
+
+    Example:
+        >>> schedule = Schedule([Span(0, 10, {"lr": 0.1}, 0), Span(10, 20, {"lr": 0.2}, 3)])
+        >>> schedule.at(9), schedule.at(10), schedule.steps
+        ({'lr': 0.1}, {'lr': 0.2}, 20)
     """
 
     def __init__(self, spans: Iterable[Span]) -> None:
         merged: list[Span] = []
         for span in spans:
-            start = merged[-1].end if merged else 0
-            if span.start != start or span.end <= span.start:
-                raise ConfigError(f"a schedule's spans follow each other from step {start} on, got {span.start} to {span.end}")
+            _check(span, merged)
             if merged and (merged[-1].hparams, merged[-1].member) == (span.hparams, span.member):
-                merged[-1] = Span(merged[-1].start, span.end, span.hparams, span.member)
+                merged[-1] = Span(merged[-1].start_step, span.end_step, span.hparams, span.member)
             else:
                 merged.append(span)
         self.spans = tuple(merged)
+        self._starts = [span.start_step for span in merged]
 
     @property
     def steps(self) -> int:
         """Number of steps it covers."""
-        return self.spans[-1].end if self.spans else 0
+        return self.spans[-1].end_step if self.spans else 0
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -62,94 +88,111 @@ class Schedule:
     def at(self, step: int) -> Hparams:
         """Return the hyperparameters of a step (>= 0); behind the end, those of the last span.
 
-        Example:
-            >>> Schedule([Span(0, 10, {"lr": 0.1}, 0), Span(10, 20, {"lr": 0.2}, 3)]).at(12)
-            {'lr': 0.2}
+        Raises:
+            ConfigError: the step is negative, or the schedule is empty.
         """
         if step < 0 or not self.spans:
             raise ConfigError(f"a step is a number from 0 on in a schedule that is not empty, got {step}")
-        return next((span.hparams for span in self.spans if step < span.end), self.spans[-1].hparams)
+        return self.spans[bisect_right(self._starts, step) - 1].hparams
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Schedule) and self.spans == other.spans
 
     def __hash__(self) -> int:
-        return hash(self.to_json())
+        return hash((self.steps, self.names, len(self.spans)))
 
     def __repr__(self) -> str:
         return f"Schedule({self.steps} steps, {len(self.spans)} spans of {', '.join(self.names)})"
 
-    def to_json(self) -> str:
-        """Return the schedule as JSON text."""
-        spans = [{"start": s.start, "end": s.end, "member": s.member, "hparams": s.hparams} for s in self.spans]
-        return json.dumps({"format": "poptrain schedule 1", "spans": spans}, indent=1)
+    def to_json(self) -> dict[str, Any]:
+        """Return the schedule as JSON."""
+        spans = [
+            {"start_step": s.start_step, "end_step": s.end_step, "member": s.member, "hparams": dict(s.hparams)}
+            for s in self.spans
+        ]
+        return {"format": _FORMAT, "steps": self.steps, "spans": spans}
 
     @classmethod
-    def from_json(cls, text: str) -> Schedule:
-        """Return the schedule that `to_json` wrote.
+    def from_json(cls, data: Mapping[str, Any]) -> Schedule:
+        """Return the schedule that `to_json` made.
 
         Raises:
-            ConfigError: the text is not one.
+            ConfigError: it is not one.
         """
         try:
-            spans = json.loads(text)["spans"]
-            return cls(Span(int(s["start"]), int(s["end"]), dict(s["hparams"]), int(s["member"])) for s in spans)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ConfigError(f"this is not a schedule as poptrain writes it: {error!r}") from error
+            if data["format"] != _FORMAT:
+                raise ConfigError(f"a schedule has the format {_FORMAT!r}, got {data['format']!r}: upgrade poptrain")
+            spans = [
+                Span(int(s["start_step"]), int(s["end_step"]), dict(s["hparams"]), int(s["member"])) for s in data["spans"]
+            ]
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ConfigError(f"this is not a schedule as poptrain writes it: {error!r} is missing or wrong") from error
+        return cls(spans)
 
     def to_csv(self) -> str:
-        """Return one line for each span: start, end, member, hyperparameters."""
+        """Return a line for each span: start_step, end_step, member and the hyperparameters."""
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(["start", "end", "member", *self.names])
+        writer.writerow(["start_step", "end_step", "member", *self.names])
         for span in self.spans:
-            writer.writerow([span.start, span.end, span.member, *(span.hparams[name] for name in self.names)])
+            values = [_cell(span.hparams[name]) for name in self.names]
+            writer.writerow([span.start_step, span.end_step, span.member, *values])
         return out.getvalue()
 
-    def table(self, logarithmic: Iterable[str] = (), *, width: int = 40) -> list[tuple[str, str, str, str]]:
-        """Return (name, first value, last value, course as bars) of each hyperparameter that is a number.
+    def courses(self, logarithmic: Iterable[str] = (), *, width: int = 40) -> tuple[Course, ...]:
+        """Return how each hyperparameter went.
 
         Args:
-            logarithmic: names whose course is drawn on a logarithmic scale.
-            width: bars in a course.
+            logarithmic: names that are drawn on a logarithmic axis.
+            width: characters of a line, >= 1.
         """
         logs = set(logarithmic)
-        return [
-            (
-                name,
-                _text(self.spans[0].hparams[name]),
-                _text(self.spans[-1].hparams[name]),
-                self._course(name, logs, width),
-            )
-            for name in self.names
+        return tuple(self._course(name, name in logs, width) for name in self.names)
+
+    def render(self, logarithmic: Iterable[str] = (), *, width: int = 40) -> str:
+        """Return all courses as lines of text: name, first and last value, line, range."""
+        if not self.spans:
+            return "no schedule yet: nothing has been trained"
+        rows = [
+            (c.name, number_text(c.first), number_text(c.last), c.line, c.key) for c in self.courses(logarithmic, width=width)
         ]
+        widths = [max(len(row[i]) for row in rows) for i in range(3)]
+        return "\n".join(
+            f"{name:<{widths[0]}}  {first:>{widths[1]}} -> {last:<{widths[2]}}  {line}  {key}".rstrip()
+            for name, first, last, line, key in rows
+        )
 
-    def _course(self, name: str, logs: set[str], width: int) -> str:
+    def _course(self, name: str, log: bool, width: int) -> Course:
         points = [self.at(int((i + 0.5) * self.steps / width))[name] for i in range(width)]
-        if not all(isinstance(p, (int, float)) for p in points):
-            return ""
-        scaled = [math.log(p) if name in logs else float(p) for p in points]  # type: ignore[arg-type]
-        low, high = min(scaled), max(scaled)
-        if high == low:
-            return _BARS[3] * width
-        return "".join(_BARS[min(7, int(8 * (p - low) / (high - low)))] for p in scaled)
+        values = list(dict.fromkeys(span.hparams[name] for span in self.spans))
+        numbers = _numbers(values)
+        first, last = self.spans[0].hparams[name], self.spans[-1].hparams[name]
+        if len(numbers) < len(values):
+            key = "  ".join(f"{letters([value], values)}={value}" for value in values)
+            return Course(name, first, last, letters(points, values), key if len(values) > 1 else "")
+        low, high = min(numbers), max(numbers)
+        key = f"{number_text(low)} to {number_text(high)}{', log axis' if log and low > 0 else ''}" if low < high else ""
+        return Course(name, first, last, sparkline(_numbers(points), low=low, high=high, log=log), key)
 
 
-def _text(value: Value) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def _numbers(values: Iterable[Value]) -> list[float]:
+    """Return the numbers among values; True and False are none."""
+    return [value for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)]
 
 
-def spans_of(origins: Iterable[tuple[int, int, int]], hparams: Mapping[tuple[int, int], Hparams], steps: int) -> Schedule:
-    """Return the schedule along a line of weights.
+def _check(span: Span, before: list[Span]) -> None:
+    start = before[-1].end_step if before else 0
+    if span.start_step != start or span.end_step <= start:
+        raise ConfigError(
+            f"a schedule's spans follow each other without gaps, the next one from step {start} on, "
+            f"got {span.start_step} to {span.end_step}"
+        )
+    if before and set(before[-1].hparams) != set(span.hparams):
+        raise ConfigError(f"all spans of a schedule have the same hyperparameters, got {list(span.hparams)} at step {start}")
 
-    Args:
-        origins: (member, first interval, last interval) of each stretch, oldest first.
-        hparams: hyperparameters of each (member, interval), interval >= 1.
-        steps: steps of an interval.
-    """
-    spans: list[Any] = []
-    for member, first, last in origins:
-        for interval in range(first, last + 1):
-            start = len(spans) * steps
-            spans.append(Span(start, start + steps, dict(hparams[member, interval]), member))
-    return Schedule(spans)
+
+def _cell(value: Value) -> Any:
+    """Return a value as a table's cell: true and false in small letters, nothing for None."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else value

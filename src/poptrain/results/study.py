@@ -2,82 +2,47 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import dataclass
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from poptrain.core.errors import MissingExtra, StoreError
+import msgspec
+
+from poptrain.core.errors import CheckpointError, StoreError, StudyLocked
 from poptrain.core.events import Failed, Finished, HeldOut, Paused, Replaced, Reported, Resumed, Started
-from poptrain.core.values import Hparams, Value
-from poptrain.results.lineage import Lineage
-from poptrain.results.schedule import Schedule, spans_of
-from poptrain.store.checkpoints import CheckpointStore, Ref
+from poptrain.results.digest import digest_of, saved_digest
+from poptrain.results.frames import frame_of
+from poptrain.results.lineage import Lineage, Origin
+from poptrain.results.reading import Reader
+from poptrain.results.schedule import Schedule, Span
+from poptrain.results.views import BestMember, MemberView
+from poptrain.space import Space
+from poptrain.store.checkpoints import CheckpointStore
 from poptrain.store.config import StudyConfig
 from poptrain.store.directory import StudyDirectory
-from poptrain.store.journal import Journal
 
-__all__ = ["BestMember", "MemberView", "Study"]
+__all__ = ["Status", "Study"]
 
-
-@dataclass(frozen=True, slots=True)
-class BestMember:
-    """The best checkpoint by selection score.
-
-    Args:
-        member: who trained it.
-        interval: intervals it had completed.
-        score: its selection score. It is the highest of many, so it flatters: judge a model by held-out data.
-        hparams: hyperparameters of its last interval.
-        path: its tensor file.
-        checkpoints: where it is kept.
-    """
-
-    member: int
-    interval: int
-    score: float
-    hparams: Hparams
-    path: Path
-    checkpoints: CheckpointStore
-
-    def load(self) -> Any:
-        """Return its state, checked against its hash.
-
-        Raises:
-            CheckpointError: a file is missing, torn or altered.
-        """
-        return self.checkpoints.load(Ref(self.member, self.interval))
-
-
-@dataclass(frozen=True, slots=True)
-class MemberView:
-    """A member as it last reported.
-
-    Args:
-        member: its number.
-        interval: intervals completed.
-        score: selection score of the last one; None where it failed or there is none.
-        hparams: hyperparameters of the last one, or the first ones.
-        copies: times it has copied another one's weights.
-    """
-
-    member: int
-    interval: int
-    score: float | None
-    hparams: Hparams
-    copies: int
+Status = Literal["running", "paused", "finished", "interrupted"]
 
 
 class Study:
-    """A study's results, read from its folder; never writes, and may be used while the study runs.
+    """A study's results, read from its folder as they were when it was opened; nothing is ever written.
 
-    What was read is remembered: open the study anew to see what has happened since.
+    A running study may be opened at any time. Open it anew to see what has happened since.
+
+    Example:
+        study = Study.open("runs/cifar")
+        study.best.score, study.best.load(), study.schedule.at(1200)
     """
 
     def __init__(self, directory: StudyDirectory) -> None:
+        # First the lock, then the journal: a study that ends in between must not look as if it had been killed.
+        self._locked = directory.locked()
         self._directory = directory
+        self._reader = Reader(directory.journal)
+        self.config = StudyConfig.decode(self._reader.config)
 
     @classmethod
     def open(cls, directory: str | Path) -> Study:
@@ -89,12 +54,12 @@ class Study:
         folder = StudyDirectory(directory)
         if not folder.exists():
             raise StoreError(f"there is no study in {directory}: name a folder that holds study.sqlite")
-        study = cls(folder)
-        _ = study.config
-        return study
+        return cls(folder)
 
     def __repr__(self) -> str:
-        return f"Study({self.name!r}, {self.status}, {self.directory})"
+        return f"Study({self.name!r}, {self.status}, {str(self.directory)!r})"
+
+    # What it is, and how far it got.
 
     @property
     def directory(self) -> Path:
@@ -107,38 +72,31 @@ class Study:
         return self.config.name
 
     @cached_property
-    def config(self) -> StudyConfig:
-        """The study's settings."""
-        journal = self._journal()
-        try:
-            return StudyConfig.decode(journal.config)
-        finally:
-            journal.close()
+    def space(self) -> Space:
+        """The search space."""
+        return Space.from_json(self.config.space)
 
     @property
-    def status(self) -> str:
-        """One of: running, finished, paused (stopped in an orderly way), interrupted (killed, or broken by an error)."""
-        if self._directory.locked():
+    def status(self) -> Status:
+        """Whether it is running, paused in an orderly way, finished, or interrupted (killed, or broken by an error)."""
+        if self._locked:
             return "running"
-        last = self._query(
-            "SELECT kind FROM events WHERE kind IN (?, ?, ?) ORDER BY seq DESC LIMIT 1",
-            (Finished.kind, Paused.kind, Resumed.kind),
-        )
-        kind = last[0][0] if last else ""
-        return {Finished.kind: "finished", Paused.kind: "paused"}.get(kind, "interrupted")
+        return {Finished: "finished", Paused: "paused"}.get(type(self._ending), "interrupted")  # type: ignore[return-value]
+
+    @property
+    def finished(self) -> bool:
+        """Whether it reached its end, as its journal says: also true inside of the controller that still holds it."""
+        return isinstance(self._ending, Finished)
 
     @property
     def because(self) -> str:
-        """Why the study finished or paused; empty while it has not."""
-        events = self._events(Finished, Paused, Resumed)
-        last = events[-1] if events else None
-        return last.because if isinstance(last, (Finished, Paused)) else ""
+        """Why it finished or paused; empty where it did neither."""
+        return self._ending.because if isinstance(self._ending, (Finished, Paused)) else ""
 
     @cached_property
     def completed(self) -> tuple[int, ...]:
         """Intervals completed by each member."""
-        rows = dict(self._query("SELECT member, MAX(interval) FROM events WHERE kind = 'reported' GROUP BY member"))
-        return tuple(int(rows.get(member, 0)) for member in range(self.config.population))
+        return tuple(interval or 0 for interval, _, _ in self._latest)
 
     @property
     def intervals_left(self) -> int:
@@ -151,166 +109,162 @@ class Study:
         return sum(self.completed) * self.config.interval_steps
 
     @property
+    def seconds(self) -> float:
+        """Seconds trained so far, pauses left out."""
+        return self._reader.commit.seconds
+
+    @cached_property
     def copies(self) -> int:
         """Number of times that a member took over another one's weights or hyperparameters."""
-        return int(self._query("SELECT COUNT(*) FROM events WHERE kind = 'replaced' AND donor <> member")[0][0])
+        sql = "SELECT COUNT(*) FROM events WHERE kind = 'replaced' AND donor <> member AND seq <= ?"
+        return int(self._reader.rows(sql, self._reader.until)[0][0])
 
     @cached_property
     def failures(self) -> tuple[Failed, ...]:
-        """Everything that went wrong with members."""
-        return tuple(self._events(Failed))
+        """Everything that went wrong with members, retried intervals included."""
+        return tuple(self._reader.events(Failed))
 
-    @cached_property
+    # What came out.
+
+    @property
     def scored(self) -> bool:
         """Whether any interval has a score, and so there is a best checkpoint."""
-        return bool(self._query("SELECT 1 FROM events WHERE kind = 'reported' AND score IS NOT NULL LIMIT 1"))
+        return self._reader.commit.best is not None
 
     @cached_property
     def best(self) -> BestMember:
-        """The best checkpoint by selection score; the earliest among equal ones.
+        """The best checkpoint by selection score, the earliest among equal ones.
+
+        It is the one that the study keeps, so it can be loaded.
 
         Raises:
             StoreError: there is no score yet, or none was finite.
         """
-        order = "DESC" if self.config.mode == "max" else "ASC"
-        rows = self._query(
-            "SELECT member, interval, score, data FROM events INDEXED BY events_by_kind "
-            f"WHERE kind = 'reported' AND score IS NOT NULL ORDER BY score {order}, seq LIMIT 1"
-        )
-        if not rows:
+        found = self._reader.commit.best
+        if found is None:
             raise StoreError(f"{self.directory} has no score yet: no interval was completed, or every one of them failed")
-        member, interval, score, data = rows[0]
-        store = CheckpointStore(self._directory.checkpoints)
-        hparams = json.loads(data)["hparams"]
-        return BestMember(member, interval, score, hparams, store.path(Ref(member, interval)), store)
+        ref, store = found.ref, CheckpointStore(self._directory.checkpoints)
+        sql = "SELECT score FROM events WHERE member = ? AND kind = 'reported' AND interval = ?"
+        rows = self._reader.rows(sql, ref.member, ref.interval)
+        if not rows:
+            raise StoreError(f"the journal has no report of its best checkpoint {ref.name}: restore it from a backup")
+        return BestMember(ref.member, ref.interval, rows[0][0], found.hparams, store, lambda: self.schedule)
 
     @cached_property
     def held_out(self) -> HeldOut | None:
-        """Scores of the best checkpoint on data that no selection saw; None where they were not measured."""
-        found = self._events(HeldOut)
-        return found[-1] if found else None
+        """Scores of a checkpoint on data that no selection saw; None where they were not measured."""
+        found = self._reader.last_of(HeldOut)
+        return found if isinstance(found, HeldOut) else None
+
+    @cached_property
+    def schedule(self) -> Schedule:
+        """The hyperparameters along the line of weights that led to the best checkpoint; empty before the first.
+
+        Intervals in which nothing was trained (a worker was lost, the training code raised) are left out.
+        """
+        if not self.scored:
+            return Schedule([])
+        spans: list[Span] = []
+        for report in self._trained(self.lineage.ancestry(self.best.member, self.best.interval)):
+            start = spans[-1].end_step if spans else 0
+            spans.append(Span(start, start + self.config.interval_steps, dict(report.hparams), report.member))
+        return Schedule(spans)
 
     @cached_property
     def lineage(self) -> Lineage:
         """Who copied whom."""
-        return Lineage(self.config.population, self.completed, self._events(Replaced))
-
-    @cached_property
-    def schedule(self) -> Schedule:
-        """The hyperparameters along the line of weights that led to the best checkpoint."""
-        if not self.scored:
-            return Schedule([])
-        origins = self.lineage.ancestry(self.best.member, self.best.interval)
-        wanted = {o.member for o in origins}
-        hparams = {(r.member, r.interval): r.hparams for m in wanted for r in self.reports(m)}
-        return spans_of([(o.member, o.first, o.last) for o in origins], hparams, self.config.interval_steps)
-
-    def reports(self, member: int | None = None) -> list[Reported]:
-        """Return all reports, or one member's, in their order."""
-        return self._events(Reported, member=member)
+        failed = self._reader.rows(
+            "SELECT member, interval FROM events INDEXED BY events_by_kind "
+            "WHERE kind = 'reported' AND score IS NULL AND seq <= ?",
+            self._reader.until,
+        )
+        return Lineage(self.config.population, self.completed, self._reader.events(Replaced), failed)
 
     def members(self) -> list[MemberView]:
         """Return every member as it last reported."""
-        rows = self._query(
-            "SELECT e.member, e.interval, e.score, e.data FROM events e JOIN (SELECT member, MAX(interval) AS last FROM events "
-            "WHERE kind = 'reported' GROUP BY member) l ON e.member = l.member AND e.interval = l.last "
-            "WHERE e.kind = 'reported'"
+        counts = dict(
+            self._reader.rows(
+                "SELECT member, COUNT(*) FROM events WHERE kind = 'replaced' AND donor <> member AND seq <= ? GROUP BY member",
+                self._reader.until,
+            )
         )
-        latest = {row[0]: row for row in rows}
         starts: dict[int, Started] = {}
-        if len(latest) < self.config.population:
-            starts = {event.member: event for event in self._events(Started)}
-        counts = dict(self._query("SELECT member, COUNT(*) FROM events WHERE kind = 'replaced' GROUP BY member"))
+        if not all(self.completed):
+            starts = {event.member: event for event in self._reader.events(Started)}
         found = []
-        for member in range(self.config.population):
-            copies = int(counts.get(member, 0))
-            if member in latest:
-                _, interval, score, data = latest[member]
-                found.append(MemberView(member, interval, score, json.loads(data)["hparams"], copies))
+        for member, (interval, score, data) in enumerate(self._latest):
+            if data is not None:
+                hparams = msgspec.json.decode(data, type=Reported).hparams
             else:
-                start = starts.get(member)
-                found.append(MemberView(member, 0, None, {} if start is None else start.hparams, copies))
+                hparams = starts[member].hparams if member in starts else {}
+            found.append(MemberView(member, interval or 0, score, hparams, int(counts.get(member, 0))))
         return found
 
+    def reports(self, member: int | None = None) -> list[Reported]:
+        """Return all reports, or one member's, in the order in which they arrived."""
+        return self._reader.events(Reported, member=member)
+
     def to_pandas(self) -> Any:
-        """Return one row for each report: member, interval, steps, score, metrics and hyperparameters.
+        """Return a pandas.DataFrame with one row for each report.
+
+        Columns: member, interval, steps (member-steps trained), selection_score, metric.NAME, hparam.NAME, worker, began and
+        ended (seconds since 1970).
 
         Raises:
             MissingExtra: pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError:
-            raise MissingExtra("a table of the study", "pandas") from None
-        return pandas.DataFrame([self._record(report) for report in self.reports()])
+        return frame_of(self.reports(), self.config.interval_steps)
 
-    def _record(self, report: Reported) -> dict[str, Value]:
-        return {
-            "member": report.member,
-            "interval": report.interval,
-            "steps": report.interval * self.config.interval_steps,
-            "selection_score": report.score,
-            **{f"metric.{name}": value for name, value in report.metrics.items()},
-            **{f"hparam.{name}": value for name, value in report.hparams.items()},
-            "worker": report.worker,
-            "began": report.began,
-            "ended": report.ended,
-        }
+    # Whether it is what it says.
 
     def digest(self) -> str:
-        """Return a SHA-256 over every score, hyperparameter, copy and final state.
+        """Return a SHA-256 over every selection score, hyperparameter, copy and final state.
 
-        It depends on nothing else: two synchronous studies with the same seed and code have the same digest, whatever
-        trained them, however often they stopped.
+        It depends on nothing else, in particular not on time, workers, or the order in which members arrived: two synchronous
+        studies with the same seed and code have the same digest, whatever trained them, however often they stopped.
         """
-        sha = hashlib.sha256()
-        rows: list[Any] = [
-            (r.interval, 0, r.member, r.score, sorted(r.hparams.items()), sorted(r.metrics.items())) for r in self.reports()
-        ]
-        rows += [
-            (c.interval, 1, c.member, c.donor, c.donor_interval, c.weights, sorted(c.hparams.items()))
-            for c in self.lineage.copies
-        ]
-        for row in sorted(rows, key=lambda r: r[:3]):
-            sha.update(json.dumps(row).encode() + b"\n")
-        store = CheckpointStore(self._directory.checkpoints)
-        for ref in sorted(store.sealed()):
-            sha.update(f"{ref.name} {store.manifest(ref).digest}\n".encode())
-        return sha.hexdigest()
+        return digest_of(self._reader, max(self.completed, default=0))
 
     def verify(self) -> int:
-        """Check the journal's structure and every checkpoint's hash; return the number of checkpoints.
+        """Check the journal's structure and every checkpoint against its hashes; return the number of checkpoints.
 
         Raises:
+            StudyLocked: the study is running, so checkpoints come and go.
             StoreError: the journal is damaged.
             CheckpointError: a checkpoint is missing, torn or altered; the message names the file.
         """
-        journal = self._journal()
-        try:
-            journal.check()
-            latest = journal.latest_snapshot()
-        finally:
-            journal.close()
-        needed = json.loads(latest[1])["refs"] if latest else []
+        if self._locked:
+            raise StudyLocked(f"{self.directory} is being run by {self._directory.owner()}: verify it when it rests")
         store = CheckpointStore(self._directory.checkpoints)
-        refs = {Ref(ref["member"], ref["interval"]) for ref in needed} | store.sealed()
-        for ref in sorted(refs):
-            store.verify(ref)
+        refs = set(self._reader.commit.refs)
+        with self._reader.open() as journal:
+            journal.check()
+            for ref in sorted(refs):
+                digest = store.verify(ref).digest
+                if digest != saved_digest(journal, ref):
+                    raise CheckpointError(f"the checkpoint {store.path(ref)} was exchanged: the journal knows another SHA-256")
         return len(refs)
 
-    def _journal(self) -> Journal:
-        return Journal.read_only(self._directory.journal)
+    # How it is read.
 
-    def _query(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
-        journal = self._journal()
-        try:
-            return journal.query(sql, values)
-        finally:
-            journal.close()
+    @cached_property
+    def _ending(self) -> Finished | Paused | Resumed | None:
+        found: Finished | Paused | Resumed | None = self._reader.last_of(Finished, Paused, Resumed)
+        return found
 
-    def _events(self, *kinds: type[Any], member: int | None = None) -> list[Any]:
-        journal = self._journal()
-        try:
-            return [event for _, _, event in journal.events(kinds=kinds, member=member)]
-        finally:
-            journal.close()
+    @cached_property
+    def _latest(self) -> list[tuple[int | None, float | None, str | None]]:
+        return self._reader.latest(self.config.population)
+
+    def _trained(self, origins: Iterable[Origin]) -> Iterable[Reported]:
+        """Yield the reports of all intervals along a line of weights in which something was trained."""
+        sql = (
+            "SELECT data FROM events INDEXED BY events_by_member WHERE member = ? AND kind = 'reported' "
+            "AND interval BETWEEN ? AND ? ORDER BY interval"
+        )
+        with self._reader.open() as journal:
+            for origin in origins:
+                for (data,) in journal.query(sql, (origin.member, origin.first, origin.last)):
+                    report = msgspec.json.decode(data, type=Reported)
+                    if report.metrics:  # an interval that could not be trained has none, not even the selection metric
+                        yield report

@@ -15,13 +15,17 @@ from poptrain.space.base import Parameter, plain
 
 __all__ = ["Choice"]
 
+_REDRAWN = 0.25
+"""Probability with which a perturbation redraws a choice without an order."""
+
 
 @dataclass(frozen=True, slots=True)
 class Choice(Parameter):
     """One of several values.
 
     A perturbation of ordered options moves to the neighbour in the direction of its factor. Unordered options have no
-    direction: the value is redrawn among all of them, so that it stays with probability 1 / len(options).
+    direction: with probability 1/4 the value is redrawn among the others. It mostly stays, since a copy whose choices were all
+    redrawn would have little left of what made its donor good.
 
     Args:
         options: at least two different values: strings, numbers, booleans or None.
@@ -59,12 +63,15 @@ class Choice(Parameter):
         return self.options[int(rng.integers(len(self.options)))]
 
     def perturb(self, value: Value, factor: float, rng: np.random.Generator) -> Value:
-        """Move to the neighbour, or redraw where there is no order."""
-        if not self.ordered:
-            self._index(value)
-            return self.sample(rng)
-        step = (factor > 1.0) - (factor < 1.0)
-        return self.options[min(max(self._index(value) + step, 0), len(self.options) - 1)]
+        """Move to the neighbour; where there is no order, redraw among the others with probability 1/4."""
+        index = self._index(value)
+        if self.ordered:
+            step = (factor > 1.0) - (factor < 1.0)
+            return self.options[min(max(index + step, 0), len(self.options) - 1)]
+        if factor == 1.0 or rng.random() >= _REDRAWN:
+            return self.options[index]
+        other = int(rng.integers(len(self.options) - 1))
+        return self.options[other + (other >= index)]
 
     def clip(self, value: Value) -> Value:
         """Return the option that equals `value`; for ordered numbers the nearest one."""

@@ -58,6 +58,10 @@ class Float(Parameter):
             raise SpaceError(f"the range of a Float must be finite, got low={self.low!r}, high={self.high!r}: narrow it")
         if self.log and self.low <= 0:
             raise SpaceError(f"a logarithmic Float needs low > 0, got low={self.low!r}: raise low or pass log=False")
+        if not self._scaled(self.low) < self._scaled(self.high):
+            raise SpaceError(
+                f"the logarithms of low={self.low!r} and high={self.high!r} are equal: use Constant or pass log=False"
+            )
 
     def sample(self, rng: np.random.Generator) -> float:
         """Draw uniformly, by the logarithm where `log`."""
@@ -67,10 +71,10 @@ class Float(Parameter):
         """Multiply by `factor`, at least by the smallest move, and clip."""
         number = self._number(value)
         if self.log:
-            return self.clip(number * factor)
+            return min(max(number * factor, self.low), self.high)
         least = _SMALLEST_MOVE * (self.high - self.low) * math.log(factor) / math.log(1.2)
         move = abs(number) * (factor - 1.0)
-        return self.clip(number + (move if abs(move) > abs(least) else least))
+        return min(max(number + (move if abs(move) > abs(least) else least), self.low), self.high)
 
     def clip(self, value: Value) -> float:
         """Return the nearest number in [low, high]."""
@@ -111,6 +115,8 @@ class Float(Parameter):
         return math.log(number) if self.log else number
 
     def _number(self, value: Value) -> float:
+        if type(value) is float and value == value:
+            return value
         value = plain(value)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
             raise SpaceError(f"expected {self.describe()}, got {value!r}")

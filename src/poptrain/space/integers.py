@@ -65,7 +65,7 @@ class Int(Parameter):
             moved = max(moved, number + 1)
         elif factor < 1.0:
             moved = min(moved, number - 1)
-        return self.clip(moved)
+        return min(max(moved, self.low), self.high)
 
     def clip(self, value: Value) -> int:
         """Return the nearest whole number in [low, high]."""
@@ -78,10 +78,12 @@ class Int(Parameter):
 
     def to_unit(self, value: Value) -> float:
         """Return the middle of the part of [0, 1] that stands for a number; every number has such a part."""
+        return self.place(self.clip(value))
+
+    def place(self, number: float) -> float:
+        """Return where in [0, 1] a real number from low - 1/2 to high + 1/2 lies; `from_unit` rounds it."""
         low, width = self._edges()
-        number = self.clip(value)
-        middle = math.log(number) if self.log else float(number)
-        return min(max((middle - low) / width, 0.0), 1.0)
+        return min(max(((math.log(number) if self.log else number) - low) / width, 0.0), 1.0)
 
     def from_unit(self, unit: float) -> int:
         """Return the number whose part of [0, 1] holds `unit`."""
@@ -111,6 +113,8 @@ class Int(Parameter):
         return low, high - low
 
     def _number(self, value: Value) -> int:
+        if type(value) is int:
+            return value
         value = plain(value)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
             raise SpaceError(f"expected {self.describe()}, got {value!r}")

@@ -41,6 +41,13 @@ class Space(Mapping[str, Parameter]):
         if not isinstance(parameters, Mapping):
             raise SpaceError(f"a space is a mapping from name to domain, got {type(parameters).__name__}")
         self._parameters = dict(_flat(parameters, ""))
+        for name in self._parameters:
+            inner = next((other for other in self._parameters if other.startswith(f"{name}.")), None)
+            if inner is not None:
+                raise SpaceError(f"{name!r} cannot be a hyperparameter and also hold {inner!r}: rename one")
+        self._tuned = tuple(name for name, domain in self._parameters.items() if not isinstance(domain, Constant))
+        self._structural = tuple(name for name in self._tuned if self._parameters[name].structural)
+        self._movable = tuple(name for name in self._tuned if not self._parameters[name].structural)
 
     def __getitem__(self, name: str) -> Parameter:
         return self._parameters[name]
@@ -57,17 +64,17 @@ class Space(Mapping[str, Parameter]):
     @property
     def tuned(self) -> tuple[str, ...]:
         """Names of the hyperparameters that are not constant."""
-        return tuple(name for name, domain in self.items() if not isinstance(domain, Constant))
+        return self._tuned
 
     @property
     def structural(self) -> tuple[str, ...]:
         """Names of the hyperparameters that change the shape of the state."""
-        return tuple(name for name in self.tuned if self[name].structural)
+        return self._structural
 
     @property
     def movable(self) -> tuple[str, ...]:
         """Names of the hyperparameters that explore may change: tuned and not structural."""
-        return tuple(name for name in self.tuned if not self[name].structural)
+        return self._movable
 
     def sample(self, rng: np.random.Generator) -> dict[str, Value]:
         """Draw every hyperparameter."""
@@ -95,7 +102,7 @@ class Space(Mapping[str, Parameter]):
             value = plain(hparams.get(name, domain.from_unit(0.5)))
             if not domain.contains(value):
                 raise SpaceError(f"hyperparameter {name!r} must be {domain.describe()}, got {value!r}")
-            found[name] = float(value) if isinstance(domain, Float) else value
+            found[name] = domain.clip(value)  # inside already: 1 becomes 1.0 in a Float
         return found
 
     def check_names(self, names: Any) -> None:

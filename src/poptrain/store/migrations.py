@@ -23,7 +23,7 @@ CREATE TABLE events (
   at REAL NOT NULL,
   data TEXT NOT NULL
 );
-CREATE INDEX events_by_kind ON events (kind, interval, member, score);
+CREATE INDEX events_by_kind ON events (kind, interval, member, score, donor);
 CREATE INDEX events_by_member ON events (member, kind, interval);
 CREATE TABLE snapshot (id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL, data BLOB NOT NULL);
 """

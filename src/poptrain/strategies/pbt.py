@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, get_args
 
@@ -33,9 +33,9 @@ class PBTState:
     Args:
         intervals: intervals completed at the last report; 0 before the first.
         fitness: what the member is judged by: its last report's, or its donor's after a copy; None where failed.
-        hparams: its hyperparameters.
+        hparams: the hyperparameters that earned the fitness: its last report's, or its donor's after a copy of weights.
         histories: its last evaluations, oldest first, as many as the exploit strategy needs; its donor's after a copy.
-        copied: the interval after which it last took over weights; -1 for never.
+        copied: the interval after which it was last replaced; -1 for never.
         curves: its fitness after every interval, where comparisons are at equal steps.
     """
 
@@ -56,8 +56,9 @@ class PBT(Algorithm[PBTState]):
     """Population Based Training: a ready member may copy a better one (exploit) and then changes its hyperparameters (explore).
 
     Members are compared by what they last published. In synchronous mode that is one and the same interval for all, and all
-    decisions are taken on the population as it is before the first copy. Members that failed rank last, never donate, and are
-    replaced whatever the exploit strategy. After the last interval nobody copies, since nothing would be trained on it.
+    decisions are taken on the population as it is before the first copy. Members that failed rank last and never donate. While
+    exploitation is on they are replaced at once, weights included, whatever strategy, readiness, grace and lag say. After the
+    last interval nobody copies, since nothing would be trained on it.
 
     Departures from the paper: a copy is judged by its donor's score, and has its donor's evaluations, until it reports itself.
     A copy therefore is neither a second target in the same moment nor a donor with a stranger's score.
@@ -98,8 +99,9 @@ class PBT(Algorithm[PBTState]):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise ConfigError(f"{name} must be a whole number of at least {least}, got {value!r}")
-        if self.max_lag is not None and (not isinstance(self.max_lag, int) or self.max_lag < 0):
-            raise ConfigError(f"max_lag must be a whole number of intervals of at least 0, or None, got {self.max_lag!r}")
+        lag = self.max_lag
+        if lag is not None and (isinstance(lag, bool) or not isinstance(lag, int) or lag < 0):
+            raise ConfigError(f"max_lag must be a whole number of intervals of at least 0, or None, got {lag!r}")
         if self.copy not in get_args(Copied):
             raise ConfigError(f"copy must be one of {', '.join(get_args(Copied))}, got {self.copy!r}")
         if self.compare not in get_args(Compare):
@@ -134,10 +136,6 @@ class PBT(Algorithm[PBTState]):
         decisions = tuple(round_of.decide(report, after) for report in reports)
         return after, decisions
 
-    def ready(self, context: Context, interval: int) -> bool:
-        """Return whether a member that has completed `interval` intervals may copy."""
-        return self.burn_in < interval < context.intervals and interval % self.ready_interval == 0
-
     def _note(self, state: PBTState, reports: Sequence[Report]) -> PBTState:
         noted = state.copy()
         length = 1 if self.exploit is None else self.exploit.history
@@ -146,7 +144,7 @@ class PBT(Algorithm[PBTState]):
             fitness = None if report.failed else report.fitness
             noted.intervals[m] = report.interval
             noted.fitness[m] = fitness
-            noted.hparams[m] = dict(report.hparams)
+            noted.hparams[m] = report.hparams if type(report.hparams) is dict else dict(report.hparams)
             if length > 1 and fitness is not None:
                 noted.histories[m] = [*noted.histories[m], fitness][-length:]
             if self.compare == "equal_step":
@@ -165,79 +163,91 @@ class _Round:
         alone = len(reports) == 1
         # One order for everybody who decides at the same time; later ones break ties anew.
         self._ties = context.keys.integer("ties", first.member if alone else -1, first.interval)
-        self._fields: dict[int, Field] = {}
+        self._limited = policy.max_lag is not None or policy.compare == "equal_step"
+        self._sights: dict[int | None, tuple[Field, Sequence[bool]]] = {}
+        self._generators: dict[int, Callable[[int], np.random.Generator]] = {}
         self._fitness = np.array([math.nan if f is None else f for f in state.fitness])
         self._intervals = np.array(state.intervals)
 
     def decide(self, report: Report, after: PBTState) -> Decision:
         """Return one member's decision and note in `after` what becomes of it."""
-        m, policy = report.member, self._policy
-        if policy.exploit is None:
-            return Continue(m, "exploitation is off")
-        if not policy.ready(self._context, report.interval):
-            return Continue(m, f"not ready after interval {report.interval}")
-        since = report.interval - self._state.copied[m]
-        if not report.failed and self._state.copied[m] >= 0 and since <= policy.grace:
-            return Continue(m, f"copied {since} intervals ago, within the grace of {policy.grace}")
-        field = self._field(report.interval)
-        position = int(np.searchsorted(field.members, m))
-        rng = self._context.keys.generator("exploit", m, report.interval) if self._acts(field, position) else None
-        choice = None if rng is None else self._choose(policy.exploit, field, position, rng)
-        if choice is None or rng is None:
-            fitness = "failed" if report.failed else f"fitness {report.fitness:.6g}"
-            return Continue(m, f"{fitness} ranks {field.ranks[position] + 1} of {len(field.members)}: goes on as it is")
-        return self._replace(report, int(field.members[choice.donor]), choice.because, rng, after)
+        m, exploit, failed = report.member, self._policy.exploit, not math.isfinite(report.fitness)
+        held = self._held(report, failed)
+        if held or exploit is None:
+            return Continue(m, held or "exploitation is off")
+        field, lagging = self._sight(report, failed)
+        position = field.positions[m]
+        if field.healthy > 1 - failed and (failed or lagging[position]):
+            rng = self._generator(report)
+            choice = self._rescue(exploit, field, rng) if failed else exploit.choose(field, position, rng)
+            if choice is not None:
+                return self._replace(report, field.members[choice.donor], choice.because, rng, after)
+        fitness = "failed" if failed else f"fitness {report.fitness:.6g}"
+        return Continue(m, f"{fitness} ranks {field.ranks[position] + 1} of {len(field.ranks)}: goes on as it is")
 
-    def _acts(self, field: Field, position: int) -> bool:
-        """Whether a draw can change anything; spares the generator of everybody else."""
-        if not math.isfinite(field.fitness[position]):
-            return field.healthy > 0
-        exploit = self._policy.exploit
-        return exploit is not None and field.healthy > 1 and exploit.may_replace(field, position)
+    def _held(self, report: Report, failed: bool) -> str:
+        """Return why a member is not to be replaced now, whoever it is compared with; empty where it may be."""
+        interval, policy = report.interval, self._policy
+        if interval >= self._context.intervals:
+            return "the last interval: nothing would be trained on a copy"
+        if failed:
+            return ""
+        if interval <= policy.burn_in or interval % policy.ready_interval:
+            return f"not ready after interval {interval}"
+        copied = self._state.copied[report.member]
+        if copied >= 0 and interval - copied <= policy.grace:
+            return f"copied {interval - copied} intervals ago, within the grace of {policy.grace}"
+        return ""
 
-    def _choose(self, exploit: Exploit, field: Field, position: int, rng: np.random.Generator) -> Choice | None:
-        if math.isfinite(field.fitness[position]):
-            return exploit.choose(field, position, rng)
+    def _generator(self, report: Report) -> np.random.Generator:
+        """Return the generator of one member's decision; it is good until the next one is asked for."""
+        if report.interval not in self._generators:
+            self._generators[report.interval] = self._context.keys.generators("exploit", report.interval)
+        return self._generators[report.interval](report.member)
+
+    @staticmethod
+    def _rescue(exploit: Exploit, field: Field, rng: np.random.Generator) -> Choice:
+        """Return whom a failed member copies."""
         donors = exploit.donors(field)
-        donor = int(donors[int(rng.integers(len(donors)))])
+        donor = donors[int(rng.random() * len(donors))]
         return Choice(donor, f"failed: copies member {field.members[donor]} ({field.fitness[donor]:.6g})")
 
     def _replace(self, report: Report, donor: int, because: str, rng: np.random.Generator, after: PBTState) -> Decision:
         m, policy, state, space = report.member, self._policy, self._state, self._context.space
-        weights = policy.copy != "hyperparameters"
+        weights = policy.copy != "hyperparameters" or report.failed  # hyperparameters alone do not repair a failed state
         base = dict(state.hparams[m] if policy.copy == "weights" else state.hparams[donor])
         if not weights:
             base.update({name: state.hparams[m][name] for name in space.structural})
         hparams = space.clip(base) if policy.explore is None else policy.explore(rng, space, base)
-        after.hparams[m] = hparams
         if weights:
+            after.hparams[m] = base
             after.fitness[m] = state.fitness[donor]
             after.histories[m] = state.histories[donor]
-            after.copied[m] = report.interval
+        after.copied[m] = report.interval
         text = f"{because}; {changes(base, hparams)}"
         return Replace(m, donor, state.intervals[donor], hparams, weights, text)
 
-    def _field(self, interval: int) -> Field:
-        """Return the members that one which has completed `interval` intervals is compared with."""
-        if interval not in self._fields:
-            self._fields[interval] = self._make_field(interval)
-        return self._fields[interval]
+    def _sight(self, report: Report, failed: bool) -> tuple[Field, Sequence[bool]]:
+        """Return whom a reporting member is compared with, and who of them may be replaced; a failed one may copy anybody."""
+        interval = report.interval if self._limited and not failed else None
+        if interval not in self._sights:
+            field = self._make_field(interval)
+            exploit = self._policy.exploit
+            self._sights[interval] = field, exploit.lagging(field) if exploit is not None else ()
+        return self._sights[interval]
 
-    def _make_field(self, interval: int) -> Field:
+    def _make_field(self, interval: int | None) -> Field:
+        """Return those comparable after `interval` intervals; everybody that has reported where it is None."""
         policy, state = self._policy, self._state
         here = self._intervals > 0
         fitness = self._fitness
-        if policy.max_lag is not None:
+        if interval is not None and policy.max_lag is not None:
             here &= np.abs(self._intervals - interval) <= policy.max_lag
-        if policy.compare == "equal_step":
+        if interval is not None and policy.compare == "equal_step":
             here &= self._intervals >= interval
             at = [c[interval - 1] if len(c) >= interval else None for c in state.curves]
-            fitness = np.array([math.nan if f is None else f for f in at])
+            then = np.array([math.nan if f is None else f for f in at])
+            fitness = np.where(np.isfinite(fitness), then, math.nan)  # who has failed since must not donate
         members = np.flatnonzero(here)
-        chosen = fitness[members]
-        rng = np.random.Generator(np.random.Philox(key=self._ties))
-        order = rank(chosen, rng)
-        ranks = np.empty_like(order)
-        ranks[order] = np.arange(len(order))
-        histories = [state.histories[int(m)] for m in members] if policy.exploit and policy.exploit.history > 1 else []
-        return Field(members, chosen, order, ranks, histories, int(np.isfinite(chosen).sum()))
+        order = rank(fitness[members], np.random.Generator(np.random.Philox(key=self._ties)))
+        return Field.of(members, fitness[members], order, state.histories)

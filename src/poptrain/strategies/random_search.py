@@ -11,7 +11,7 @@ from poptrain.core.report import Report
 from poptrain.core.values import Hparams, Value
 from poptrain.strategies.base import Algorithm, Context
 
-__all__ = ["Nothing", "RandomSearch", "starting_points"]
+__all__ = ["Health", "Nothing", "RandomSearch", "note_health", "starting_points"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +19,19 @@ class Nothing:
     """The state of an algorithm that remembers nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The state of an algorithm that remembers only whose last interval failed.
+
+    Args:
+        failed: one entry a member; False before its first report.
+    """
+
+    failed: list[bool]
+
+
 @dataclass(frozen=True)
-class RandomSearch(Algorithm[Nothing]):
+class RandomSearch(Algorithm[Health]):
     """Draws every member's hyperparameters once and keeps them.
 
     Args:
@@ -31,17 +42,27 @@ class RandomSearch(Algorithm[Nothing]):
     """
 
     initial: tuple[Mapping[str, Value], ...] = ()
-    state_type: ClassVar[type[Any]] = Nothing
+    state_type: ClassVar[type[Any]] = Health
 
-    def init(self, context: Context) -> tuple[Nothing, tuple[Hparams, ...]]:
+    def init(self, context: Context) -> tuple[Health, tuple[Hparams, ...]]:
         """Return the drawn hyperparameters."""
-        return Nothing(), starting_points(context, self.initial)
+        return Health([False] * context.population), starting_points(context, self.initial)
 
-    def tell(self, context: Context, state: Nothing, reports: Sequence[Report]) -> tuple[Nothing, tuple[Decision, ...]]:
+    def tell(self, context: Context, state: Health, reports: Sequence[Report]) -> tuple[Health, tuple[Decision, ...]]:
         """Let everybody continue; stop where the whole population has failed."""
-        if len(reports) == context.population and all(report.failed for report in reports):
-            return state, (Stop(f"all {len(reports)} members failed in interval {reports[0].interval}"),)
+        state, stop = note_health(state, reports)
+        if stop is not None:
+            return state, (stop,)
         return state, tuple(Continue(report.member, "random search never copies") for report in reports)
+
+
+def note_health(state: Health, reports: Sequence[Report]) -> tuple[Health, Stop | None]:
+    """Return the state after the reports, and a Stop where the last interval of every member failed."""
+    failed = list(state.failed)
+    for report in reports:
+        failed[report.member] = report.failed
+    last = max(report.interval for report in reports)
+    return Health(failed), Stop(f"all {len(failed)} members failed; the last at interval {last}") if all(failed) else None
 
 
 def starting_points(context: Context, initial: Sequence[Hparams]) -> tuple[Hparams, ...]:

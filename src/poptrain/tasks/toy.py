@@ -3,8 +3,8 @@
     maximise        Q(theta)     = 1.2 - (theta_0^2 + theta_1^2)
     by climbing     Q^(theta, h) = 1.2 - (h_0 theta_0^2 + h_1 theta_1^2)
 
-from theta = (0.9, 0.9). A member with h = (1, 0) never moves theta_1, one with h = (0, 1) never moves theta_0: without copies the
-best score is 0.39 for ever. With copies each improves what the other has left, and 1.2 is reached.
+from theta = (0.9, 0.9). A member with h = (1, 0) never moves theta_1, one with h = (0, 1) never moves theta_0: without copies
+the best score is 0.39 for ever. With copies each improves what the other has left, and 1.2 is reached.
 
 Three things can go wrong here, and the tests hold poptrain to all of them: both members are equal at first, so that ties have
 to be broken; a factor cannot leave h = 0; and noise leaves [0, 1] unless it is clipped.

@@ -46,9 +46,10 @@ class Perturb(Explore):
     def __call__(self, rng: np.random.Generator, space: Space, hparams: Hparams) -> dict[str, Value]:
         """Return perturbed hyperparameters."""
         changed = dict(hparams)
-        for name in space.movable:
+        draws = rng.random(len(space.movable)).tolist()
+        for name, draw in zip(space.movable, draws, strict=True):
             factors = self.by_name.get(name, self.factors)
-            factor = factors[int(rng.integers(len(factors)))]
+            factor = factors[int(draw * len(factors))]
             if factor != 1.0:
                 changed[name] = space[name].perturb(hparams[name], factor, rng)
         return changed

@@ -37,8 +37,9 @@ class Resample(Explore):
     def __call__(self, rng: np.random.Generator, space: Space, hparams: Hparams) -> dict[str, Value]:
         """Return hyperparameters of which some were drawn anew."""
         changed = dict(hparams)
-        for name in space.movable:
-            if rng.random() < self.p:
+        draws = rng.random(len(space.movable)).tolist()
+        for name, draw in zip(space.movable, draws, strict=True):
+            if draw < self.p:
                 changed[name] = space[name].sample(rng)
         return changed
 
