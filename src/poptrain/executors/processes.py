@@ -23,6 +23,9 @@ __all__ = ["Processes"]
 _SHORTEST_DEADLINE = 600.0
 """Seconds below which the automatic deadline never falls."""
 
+_SHORT = 0.5
+"""Seconds up to which the slowest interval counts as short."""
+
 _STARTS = 6
 """Workers in a row that may die before they are ready."""
 
@@ -178,18 +181,21 @@ class Processes(Executor):
     # Who does what.
 
     def _dispatch(self) -> None:
-        for worker in self._workers:
-            if worker.ready and worker.running is None and self._queue:
-                order = self._choose(worker.number)
-                if order is not None:
-                    self._queue.remove(order)
-                    self._send_order(worker, order)
+        # While intervals are short, each worker has its next order at hand and does not wait for the controller.
+        ahead = 2 if self._slowest < _SHORT else 1
+        for depth in range(ahead):
+            for worker in self._workers:
+                if worker.ready and len(worker.orders) == depth and self._queue:
+                    order = self._choose(worker.number, idle=depth == 0)
+                    if order is not None:
+                        self._queue.remove(order)
+                        self._send_order(worker, order)
 
-    def _choose(self, number: int) -> Order | None:
-        """Return the order that an idle worker takes: one of its own, one that nobody has, or a busy worker's safe one."""
+    def _choose(self, number: int, *, idle: bool) -> Order | None:
+        """Return the order that a worker takes: one of its own; if idle, one that nobody has, or a busy worker's safe one."""
         free = [order for order in self._queue if order.member not in self._blocked]
         own = next((o for o in free if self._home.get(o.member) == number), None)
-        if own is not None:
+        if own is not None or not idle:
             return own
         residents = sum(home == number for home in self._home.values())
         if residents < self._share:
@@ -213,8 +219,9 @@ class Processes(Executor):
         self._home[member] = worker.number
         if path:
             self._tell(worker.number, LoadRequest(member, path))
-        worker.running = order
-        worker.since = self._clock.monotonic()
+        if not worker.orders:
+            worker.since = self._clock.monotonic()
+        worker.orders.append(order)
         self._tell(worker.number, order)
 
     # The workers themselves.
@@ -262,16 +269,18 @@ class Processes(Executor):
         self._saving.pop(message.path, None)
         if isinstance(message, Saved):
             self._blocked = {m: p for m, p in self._blocked.items() if p != message.path}
-        running = {w.running.member for w in self._workers if w.running is not None}
-        if isinstance(message, Saved) and message.member not in running:
+        busy = {order.member for worker in self._workers for order in worker.orders}
+        if isinstance(message, Saved) and message.member not in busy:
             self._safe[message.member] = message.path
 
     def _ended(self, worker: Worker, message: Done | Broke) -> None:
         order = worker.running
         if order is None or message.interval < 0:
             return
-        worker.running = None
-        self._slowest = max(self._slowest, self._clock.monotonic() - worker.since)
+        worker.orders.popleft()
+        now = self._clock.monotonic()
+        self._slowest = max(self._slowest, now - worker.since)
+        worker.since = now
         if isinstance(message, Broke):
             self._home.pop(order.member, None)
         elif message.saved >= 0:
@@ -284,6 +293,7 @@ class Processes(Executor):
         never = {path for path, writer in self._saving.items() if writer == number}
         members |= {m for m, path in self._blocked.items() if path in never}
         order = worker.running
+        members |= {sent.member for sent in worker.orders}
         worker.join(abandon=True)
         if not worker.ready:
             self._starts += 1
@@ -297,8 +307,6 @@ class Processes(Executor):
         self._queue = [o for o in self._queue if o.member not in members]
         self._workers[number] = self._spawn(number)
         running = -1 if order is None else order.member
-        if order is not None:
-            members.add(order.member)
         if members:
             self._outcomes.append(
                 Lost(

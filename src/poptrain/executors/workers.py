@@ -7,8 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -35,8 +36,8 @@ class Worker:
         connection: this side of the pipe.
         log: file that takes its output.
         ready: whether it has said that it can work.
-        running: the order under way.
-        since: reading of the clock at which that order was sent.
+        orders: the order under way, and those sent ahead.
+        since: reading of the clock at which the order under way began.
     """
 
     number: int
@@ -44,8 +45,13 @@ class Worker:
     connection: Connection
     log: Path
     ready: bool = False
-    running: Order | None = None
+    orders: deque[Order] = field(default_factory=deque)
     since: float = 0.0
+
+    @property
+    def running(self) -> Order | None:
+        """The order under way."""
+        return self.orders[0] if self.orders else None
 
     @classmethod
     def spawn(cls, number: int, setup: bytes, log: Path, *, threads: int, devices: list[str]) -> Worker:
