@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from poptrain.cli.options import StudyArgument, check_study
 from poptrain.cli.terminal import say
-from poptrain.core.errors import MissingExtra
+from poptrain.core.errors import ConfigError, MissingExtra
 from poptrain.results import Study
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ _BATCH = 64
 def translate(directory: StudyArgument) -> None:
     """Translate standard input, line by line, with the best model of a translation study."""
     study = Study.open(check_study(directory))
+    if study.config.code.target != "translation":
+        raise ConfigError(f"{directory} is not a study of the translation task, it trains {study.name!r}: name another one")
     try:
         from poptrain.tasks.translation.translator import Translator
     except ImportError:

@@ -121,7 +121,7 @@ def _cell(
 def _scale(grid: _Grid) -> list[Piece]:
     """Return the line of interval numbers, each above the beginning of its cell."""
     row = [" "] * (grid.label + grid.cell * grid.cells)
-    every = max(1, -(-8 // grid.cell))
+    every = -(-(len(str(grid.cells * grid.group)) + 2) // grid.cell)
     for i in range(0, grid.cells, every):
         place = grid.label + grid.cell * i
         text = str(i * grid.group + 1)

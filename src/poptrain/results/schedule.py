@@ -24,7 +24,7 @@ class Span:
 
     start_step: int
     end_step: int
-    hparams: dict[str, Value]
+    hparams: Hparams
     member: int
 
 

@@ -177,7 +177,7 @@ class _Round:
             return Continue(m, held or "exploitation is off")
         field, lagging = self._sight(report, failed)
         position = field.positions[m]
-        if field.healthy > 1 - failed and (failed or lagging[position]):
+        if field.healthy > (0 if failed else 1) and (failed or lagging[position]):
             rng = self._generator(report)
             choice = self._rescue(exploit, field, rng) if failed else exploit.choose(field, position, rng)
             if choice is not None:
