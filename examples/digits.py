@@ -1,6 +1,5 @@
 """Handwritten digits with a plain PyTorch loop: python examples/digits.py"""
 
-# fmt: off
 import torch
 from sklearn.datasets import load_digits
 

@@ -301,6 +301,20 @@ def test_status_lists_the_best_of_a_crowd(poptrain: Any, tmp_path: Path) -> None
     assert "m49 " in poptrain("status", "study", "--all").out
 
 
+def test_wide_tables_stack_the_words_of_their_headings(poptrain: Any, tmp_path: Path) -> None:
+    hparams = {f"a_rather_long_name_{i}": 0.125 for i in range(8)}
+    space = pt.Space({name: pt.Float(0.0, 1.0) for name in hparams})
+    writer = StudyWriter(tmp_path / "study", population=2, space=space.to_json())
+    for m in range(2):
+        writer.report(m, 1, float(m), hparams)
+    writer.best = (Ref(1, 1), hparams)
+    writer.finish()
+    lines = poptrain("status", "study").out.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert any(line.split()[:3] == ["member", "interval", "score"] for line in lines)
+    assert sum("a_rather_long_name_" in line for line in lines) > 1  # the best one's are packed into several lines
+
+
 def test_held_out_and_selection_score_are_never_mixed_up(poptrain: Any, tmp_path: Path) -> None:
     writer = StudyWriter(tmp_path / "study", population=1)
     for interval, score in ((1, 0.25), (2, 0.75)):
@@ -344,6 +358,7 @@ def test_the_schedule_comes_out_in_every_format(poptrain: Any, tmp_path: Path) -
     text = poptrain("schedule", "study").out
     assert text.startswith("20 steps to the best checkpoint: 2 spans, trained by 2 members\n")
     assert "lr       0.3 -> 0.36  ▁" in text
+    assert "dropout    0 throughout" in text
     assert "log axis" in text
     rows = list(csv.DictReader(poptrain("schedule", "study", "--csv").out.splitlines()))
     assert [row["end_step"] for row in rows] == ["10", "20"]

@@ -112,8 +112,10 @@ def test_the_picture_shows_shape_axis_and_letters() -> None:
     assert linear[1].split()[-3:] == ["AAAB", "A=relu", "B=gelu"]
 
 
-def test_a_constant_is_drawn_half_high_without_a_range() -> None:
-    course = Schedule([Span(0, 9, {"lr": 0.0}, 0)]).courses(["lr"], width=3)[0]
+def test_a_constant_has_a_value_and_no_picture() -> None:
+    schedule = Schedule([Span(0, 9, {"lr": 0.0, "act": "relu"}, 0)])
+    assert schedule.render(["lr"]) == "lr      0 throughout\nact  relu throughout"
+    course = schedule.courses(["lr"], width=3)[0]
     assert (course.line, course.key) == ("▄▄▄", "")
 
 

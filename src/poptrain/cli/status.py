@@ -12,7 +12,7 @@ import typer
 from poptrain.cli.options import AsJson, StudyArgument, check_study
 from poptrain.cli.summary import as_json as study_json
 from poptrain.cli.summary import score_lines, standing_lines
-from poptrain.cli.terminal import aligned, number, say, say_json
+from poptrain.cli.terminal import columns, number, say, say_json, table
 from poptrain.core.report import fitness_of
 from poptrain.results import MemberView, Study
 from poptrain.results.sparkline import number_text
@@ -68,4 +68,4 @@ def _table(members: Sequence[MemberView]) -> list[str]:
         ]
         for m in members
     ]
-    return aligned([head, *rows], right=range(1, len(head)))
+    return table(head, rows, width=columns())

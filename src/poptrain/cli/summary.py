@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from poptrain.cli.terminal import aligned, duration, labelled, number
+from poptrain.cli.terminal import aligned, columns, duration, labelled, number, packed
 from poptrain.core.values import Hparams
 from poptrain.results import Study
 from poptrain.results.sparkline import number_text
@@ -86,8 +86,8 @@ def as_json(study: Study) -> dict[str, Any]:
 
 
 def hparams_text(hparams: Hparams) -> str:
-    """Return hyperparameters in one line."""
-    return "  ".join(f"{name}={number_text(value)}" for name, value in hparams.items()) or "none"
+    """Return hyperparameters in lines that fit beside a label."""
+    return packed((f"{name}={number_text(value)}" for name, value in hparams.items()), width=columns() - 22) or "none"
 
 
 def logarithmic(study: Study) -> list[str]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shutil
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import typer
 
-__all__ = ["aligned", "columns", "duration", "labelled", "number", "say", "say_json", "size"]
+__all__ = ["aligned", "columns", "duration", "labelled", "number", "packed", "say", "say_json", "size", "table"]
 
 
 def say(text: str = "", *, err: bool = False) -> None:
@@ -43,6 +44,33 @@ def aligned(rows: Iterable[Sequence[str]], *, right: Iterable[int] = ()) -> list
         "  ".join(c.rjust(w) if i in flush else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))).rstrip()
         for row in table
     ]
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, width: int) -> list[str]:
+    """Return a table as lines, all columns but the first flush right.
+
+    Where it would be wider than `width`, the words of the headings (parted by spaces, underscores and dots) are stacked.
+    """
+    body = [list(row) for row in rows]
+    right = range(1, len(head))
+    flat = aligned([list(head), *body], right=right)
+    if max(map(len, flat)) <= width:
+        return flat
+    words = [re.split(r"[ _.]", text) for text in head]
+    height = max(map(len, words))
+    stacked = [[one[i - height] if height - i <= len(one) else "" for one in words] for i in range(height)]
+    return aligned([*stacked, *body], right=right)
+
+
+def packed(items: Iterable[str], *, width: int) -> str:
+    """Return items with two spaces between them, in lines of at most `width` columns where an item allows it."""
+    lines: list[str] = []
+    for item in items:
+        if lines and len(lines[-1]) + 2 + len(item) <= width:
+            lines[-1] += f"  {item}"
+        else:
+            lines.append(item)
+    return "\n".join(lines)
 
 
 def labelled(pairs: Iterable[tuple[str, str]]) -> list[str]:

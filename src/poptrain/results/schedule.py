@@ -150,17 +150,17 @@ class Schedule:
         return tuple(self._course(name, name in logs, width) for name in self.names)
 
     def render(self, logarithmic: Iterable[str] = (), *, width: int = 40) -> str:
-        """Return all courses as lines of text: name, first and last value, line, range."""
+        """Return all courses as lines of text: name, first and last value, line, key; for a constant only its value."""
         if not self.spans:
             return "no schedule yet: nothing has been trained"
-        rows = [
-            (c.name, number_text(c.first), number_text(c.last), c.line, c.key) for c in self.courses(logarithmic, width=width)
-        ]
+        courses = self.courses(logarithmic, width=width)
+        rows = [(c.name, number_text(c.first), number_text(c.last)) for c in courses]
         widths = [max(len(row[i]) for row in rows) for i in range(3)]
-        return "\n".join(
-            f"{name:<{widths[0]}}  {first:>{widths[1]}} -> {last:<{widths[2]}}  {line}  {key}".rstrip()
-            for name, first, last, line, key in rows
-        )
+        lines = []
+        for (name, first, last), course in zip(rows, courses, strict=True):
+            ends = f"{first:>{widths[1]}} -> {last:<{widths[2]}}  {course.line}  {course.key}"
+            lines.append(f"{name:<{widths[0]}}  {ends if course.key else f'{first:>{widths[1]}} throughout'}")
+        return "\n".join(lines)
 
     def _course(self, name: str, log: bool, width: int) -> Course:
         points = [self.at(int((i + 0.5) * self.steps / width))[name] for i in range(width)]
