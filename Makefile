@@ -3,14 +3,17 @@ PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 DEMO := runs/demo
+SENTENCE := Tuesday, March 12, 2024; 3 hours ago; France, Japan, and Kenya
 
 .PHONY: demo test check clean
 
 demo: $(VENV)/.demo
 	$(VENV)/bin/poptrain run translation --directory $(DEMO)
-	@echo "Ein Satz aus dem Modell (12 March 2024):"
-	echo "12 March 2024" | $(VENV)/bin/poptrain translate $(DEMO)
-	$(VENV)/bin/poptrain lineage $(DEMO)
+	@echo
+	@echo "A translation by the best model:  $(SENTENCE)"
+	@echo "$(SENTENCE)" | $(VENV)/bin/poptrain translate $(DEMO)
+	@echo
+	@$(VENV)/bin/poptrain lineage $(DEMO)
 
 test: $(VENV)/.dev
 	scripts/test
