@@ -378,7 +378,7 @@ def test_the_lineage_is_drawn_without_colour_where_there_is_no_terminal(poptrain
     assert "m0 " in text
     assert "2▸━" in text
     assert "●" in text
-    assert "1 copies; today's 3 members descend from 2 of the 3 that began" in text
+    assert "1 copy; today's 3 members descend from 2 of those that began" in text
 
 
 def test_colour_is_there_on_a_terminal_and_gone_with_no_color(
@@ -435,7 +435,7 @@ def test_a_replay_trains_fresh_networks_under_the_schedule(poptrain: Any, climb:
         assert dict(report.hparams) == dict(original.schedule.at((report.interval - 1) * 3))
     assert len({report.score for report in fresh.reports() if report.interval == 4}) == 3  # each from a state of its own
     assert "fresh networks  height " in done.out
-    assert "(best of 4 members x 4 intervals)" in done.out
+    assert "(the best of 16 scores)" in done.out
     again = poptrain("replay", "runs/train", "-k", 3, "-x", "inline", "-q", "--json")
     assert again.json["selection_scores"] == [member.score for member in fresh.members()]
     assert again.json["original"]["best_selection_score"] == original.best.score

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from poptrain.cli.options import AsJson, StudyArgument, check_study
-from poptrain.cli.terminal import columns, say_json
+from poptrain.cli.terminal import columns, counted, say_json
 from poptrain.results import Study
 from poptrain.results.picture import Piece, Style, picture
 
@@ -55,8 +55,8 @@ def lineage(
 def _facts(study: Study, rows: int) -> list[list[Piece]]:
     """Return lines that say what the picture cannot show."""
     population = study.config.population
-    alive = len(study.lineage.alive_ancestors())
-    first = f"{study.copies} copies; today's {population} members descend from {alive} of the {population} that began"
+    today = f"today's {counted(population, 'member')} descend from {len(study.lineage.alive_ancestors())} of those that began"
+    first = f"{counted(study.copies, 'copy', 'copies')}; {today}"
     facts: list[list[Piece]] = [[(first, "plain")]]
     if rows < population:
         facts.append([(f"{population - rows} members off the winning line are not drawn (--all draws them)", "label")])

@@ -11,7 +11,7 @@ import typer
 from poptrain.cli.conduct import Conduct
 from poptrain.cli.options import AsJson, ExecutorOption, Quiet, StudyArgument, Workers, check_study
 from poptrain.cli.target import load_target
-from poptrain.cli.terminal import labelled, number, say, say_json
+from poptrain.cli.terminal import counted, labelled, number, say, say_json
 from poptrain.core.errors import ConfigError
 from poptrain.results import Study
 from poptrain.strategies import Replay
@@ -52,7 +52,9 @@ def replay(
         title=f"replay of {original.name} in {folder}",
         quiet=quiet,
         json=as_json,
-        about=(f"training {seeds} fresh networks for {original.schedule.steps} steps under the schedule of {directory}",),
+        about=(
+            f"training {counted(seeds, 'fresh network')} for {original.schedule.steps} steps under the schedule of {directory}",
+        ),
     )
     study = conduct.train(lambda **hooks: tune(target.train, original.space, directory=folder, **options, **hooks))
     _show(original, study, as_json=as_json)
@@ -88,7 +90,10 @@ def _show(original: Study, study: Study, *, as_json: bool) -> None:
     mean = f"{number(statistics.fmean(healthy))}{spread}" if healthy else "all failed"
     rows = [
         ("fresh networks", f"{metric} {mean}   ({'  '.join('failed' if s is None else number(s) for s in scores)})"),
-        ("original", f"{metric} {number(best.score)}   (best of {config.population} members x {config.intervals} intervals)"),
+        (
+            "original",
+            f"{metric} {number(best.score)}   (the best of {config.population * config.intervals} scores)",
+        ),
         ("study", str(study.directory)),
     ]
     for line in [f"selection scores after {study.config.intervals} intervals", *labelled(rows)]:

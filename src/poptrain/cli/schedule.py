@@ -10,7 +10,7 @@ import typer
 
 from poptrain.cli.options import AsJson, StudyArgument, check_study
 from poptrain.cli.summary import logarithmic
-from poptrain.cli.terminal import columns, say
+from poptrain.cli.terminal import columns, counted, say
 from poptrain.core.errors import ConfigError, StoreError
 from poptrain.results import Study
 
@@ -51,6 +51,7 @@ def _text(study: Study, kind: str) -> str:
     if not found.spans:
         return found.render()
     names = max(len(name) for name in found.names)
-    changes = f"{len(found.spans)} spans, trained by {len({span.member for span in found.spans})} members"
+    trainers = len({span.member for span in found.spans})
+    changes = f"{counted(len(found.spans), 'span')}, trained by {counted(trainers, 'member')}"
     picture = found.render(logarithmic(study), width=min(80, max(20, columns() - names - 50)))
     return f"{found.steps} steps to the best checkpoint: {changes}\n\n{picture}"

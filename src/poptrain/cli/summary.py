@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from poptrain.cli.terminal import aligned, columns, duration, labelled, number, packed
+from poptrain.cli.terminal import aligned, columns, counted, duration, labelled, number, packed
 from poptrain.core.values import Hparams
 from poptrain.results import Study
 from poptrain.results.sparkline import number_text
@@ -40,20 +40,18 @@ def standing_lines(study: Study) -> list[str]:
     """Return how far the study is."""
     config = study.config
     done, total = sum(study.completed), config.population * config.intervals
+    each = f"{counted(config.population, 'member')}, {counted(config.intervals, 'interval')} each"
     direction = "higher" if config.mode == "max" else "lower"
     why = {
         "finished": f" ({study.because})",
         "running": "",
     }.get(study.status, f" (go on with: poptrain resume {shlex.quote(str(study.directory))})")
-    failures = f", {len(study.failures)} failures" if study.failures else ""
+    failures = f", {counted(len(study.failures), 'failure')}" if study.failures else ""
     pairs = [
         ("study", f"{study.name} in {study.directory}"),
         ("status", f"{study.status}{why}"),
-        (
-            "intervals",
-            f"{done} of {total} ({done / total:.0%}): {config.population} members, {config.intervals} intervals each",
-        ),
-        ("trained", f"{study.steps} steps in {duration(study.seconds)}, {study.copies} copies{failures}"),
+        ("intervals", f"{done} of {total} ({done / total:.0%}): {each}"),
+        ("trained", f"{study.steps} steps in {duration(study.seconds)}, {counted(study.copies, 'copy', 'copies')}{failures}"),
         ("selection", f"by {config.metric}, {direction} is better"),
     ]
     return labelled(pairs)

@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-__all__ = ["aligned", "columns", "duration", "labelled", "number", "packed", "say", "say_json", "size", "table"]
+__all__ = ["aligned", "columns", "counted", "duration", "labelled", "number", "packed", "say", "say_json", "size", "table"]
 
 
 def say(text: str = "", *, err: bool = False) -> None:
@@ -89,6 +89,16 @@ def number(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return "-"
     return f"{value:.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun.
+
+    Example:
+        >>> counted(1, "span"), counted(3, "span"), counted(2, "copy", "copies")
+        ('1 span', '3 spans', '2 copies')
+    """
+    return f"{count} {noun if count == 1 else plural or noun + 's'}"
 
 
 def duration(seconds: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from poptrain.cli.options import AsJson, StudyArgument, check_study
-from poptrain.cli.terminal import labelled, say, say_json
+from poptrain.cli.terminal import counted, labelled, say, say_json
 from poptrain.results import Study
 
 __all__ = ["verify"]
@@ -20,5 +20,5 @@ def verify(directory: StudyArgument, as_json: AsJson = False) -> None:
     if as_json:
         say_json({"directory": str(study.directory), "whole": True, "checkpoints": checkpoints, "digest": digest})
         return
-    for line in labelled([("whole", f"the journal and {checkpoints} checkpoints"), ("digest", digest)]):
+    for line in labelled([("whole", f"the journal and {counted(checkpoints, 'checkpoint')}"), ("digest", digest)]):
         say(line)

@@ -72,8 +72,7 @@ class Inline(Executor):
         return outcomes
 
     def close(self, *, abandon: bool = False) -> None:
-        """Unwind all bodies."""
+        """Unwind all bodies that are at rest."""
         self._orders.clear()
-        if not abandon:
-            self._host.close()
+        self._host.close()
         self._stack.close()

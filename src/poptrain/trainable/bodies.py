@@ -183,6 +183,7 @@ class LoopBody(Body):
         self._outbox: SimpleQueue[Result | BaseException | None] = SimpleQueue()
         self._result: Result | None = None
         self._trace = ""
+        self._busy = False
         self._member = Member(first.member, first.hparams, metric=spec.metric, port=self)
         self._thread = threading.Thread(target=self._main, name=f"member-{first.member}", daemon=True)
         self._thread.start()
@@ -198,14 +199,16 @@ class LoopBody(Body):
         _guard(lambda: self._member._begin(order.member, order.hparams))
         seed_everything(order.seed)
         seed = order.seed & 0x7FFFFFFFFFFFFFFF
+        self._busy = True
         self._inbox.put(Interval(order.interval, order.steps, order.start, seed))
         result = self._answer()
+        self._busy = False
         if result is None:
             raise UserCodeFailed(ReportError("the interval ended without a result"), "")
         return result
 
     def close(self) -> None:
-        if self._thread.is_alive():
+        if self._thread.is_alive() and not self._busy:  # one that is in the middle of an interval cannot be unwound
             self._inbox.put(None)
             self._thread.join(timeout=10)
 

@@ -159,18 +159,14 @@ class Host:
 
     def _take(self, order: Order, structure: tuple[Value, ...]) -> _Seat:
         """Return a body for a member that has none: a new one while there is room, else the one idle longest."""
-        if order.member in self._trees and not self._room.allows(len(self._seats) + 1):
+        if not self._room.allows(len(self._seats) + 1):
             oldest = min(self._seats.values(), key=lambda s: s.used)
             self._swap_out(oldest)
-            if oldest.structure == structure:
+            # A new member's first state comes from entering the user's code anew.
+            if order.member in self._trees and oldest.structure == structure:
                 oldest.member = order.member
                 self._seats[order.member] = oldest
                 return oldest
-            oldest.body.close()
-        elif not self._room.allows(len(self._seats) + 1):
-            # A new member's first state comes from entering the user's code anew.
-            oldest = min(self._seats.values(), key=lambda s: s.used)
-            self._swap_out(oldest)
             oldest.body.close()
         self._room.begin()
         seat = _Seat(make_body(self._spec.body, order), order.member, structure, self._turn)
