@@ -15,16 +15,17 @@ study.best.score, study.schedule, study.best.load()
 from poptrain.api import resume, tune
 from poptrain.core.errors import PoptrainError
 from poptrain.core.version import __version__
-from poptrain.executors import Executor, Inline, Processes, Simulated
+from poptrain.executors import Executor, Inline, Processes, Simulated, Vectorised
 from poptrain.results import Schedule, Study
 from poptrain.space import Choice, Constant, Float, Int, Space, choice, loguniform, uniform
 from poptrain.strategies import PBT, Algorithm, RandomSearch, exploit, explore
-from poptrain.trainable import Bindings, Interval, Member, Trainable
+from poptrain.trainable import Bindings, Block, Interval, Member, PopulationInterval, PopulationTrainable, Trainable
 
 __all__ = [
     "PBT",
     "Algorithm",
     "Bindings",
+    "Block",
     "Choice",
     "Constant",
     "Executor",
@@ -34,6 +35,8 @@ __all__ = [
     "Interval",
     "Member",
     "PoptrainError",
+    "PopulationInterval",
+    "PopulationTrainable",
     "Processes",
     "RandomSearch",
     "Schedule",
@@ -41,6 +44,7 @@ __all__ = [
     "Space",
     "Study",
     "Trainable",
+    "Vectorised",
     "__version__",
     "choice",
     "exploit",

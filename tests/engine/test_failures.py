@@ -272,7 +272,7 @@ def test_a_worker_that_cannot_start_is_an_error(tmp_path: Path) -> None:
         ({"intervals": 0}, BudgetError, "intervals must be at least 1"),
         ({"interval_steps": 2.5}, ConfigError, "whole number, got 2.5"),
         ({"mode": "higher"}, ConfigError, "'max' or 'min', got 'higher'"),
-        ({"executor": "threads"}, ConfigError, "'inline', 'processes'"),
+        ({"executor": "threads"}, ConfigError, "'auto', 'processes', 'vectorised', 'inline'"),
         ({"seed": -1}, ConfigError, "seed"),
         ({"on_error": "ignore"}, ConfigError, "'stop' or 'diverge'"),
         ({"max_seconds": 0}, BudgetError, "max_seconds"),

@@ -64,7 +64,7 @@ def resume(directory: str | Path, *, train: Any = None, **changes: Any) -> Study
             *("deadline", "max_seconds", "on_error", "threads", "bodies", "workers", "name", "code"),
         )
     }
-    executor = config.executor if config.executor in ("inline", "processes") else "processes"
+    executor = config.executor if config.executor in ("inline", "processes", "vectorised", "auto") else "processes"
     settings.update(executor=executor, algorithm=policy_from_json(config.algorithm), directory=directory)
     settings.update({name: value for name, value in changes.items() if value is not None})
     return tune(code, Space.from_json(config.space), **settings)

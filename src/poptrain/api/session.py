@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from poptrain.core.errors import ConfigError
 from poptrain.core.events import HeldOut
+from poptrain.core.rng import Keys
 from poptrain.core.values import Hparams
 from poptrain.engine import Ending, Engine, Observer, Plan
+from poptrain.engine.arrangement import arrange
 from poptrain.engine.preflight import PreflightReport, preflight
 from poptrain.engine.signals import Interrupts
-from poptrain.executors import Executor, Inline, Job, Processes
+from poptrain.executors import Executor, Inline, Job, Processes, Vectorised
 from poptrain.results import Study
 from poptrain.space import Space
 from poptrain.store.checkpoints import CheckpointStore
@@ -22,7 +24,7 @@ from poptrain.store.config import StudyConfig
 from poptrain.store.directory import StudyDirectory
 from poptrain.store.journal import Journal
 from poptrain.store.tensorfile import read_state, write_state
-from poptrain.strategies import Algorithm
+from poptrain.strategies import Algorithm, Context
 from poptrain.trainable.bodies import BodySpec
 from poptrain.trainable.contracts import UserCode
 from poptrain.trainable.host import HostSpec
@@ -45,7 +47,9 @@ def make_executor(kind: str | Executor, *, workers: int, threads: int) -> Execut
         return Inline(threads=threads)
     if kind == "processes":
         return Processes(workers=workers, threads=threads)
-    raise ConfigError(f"executor must be 'inline', 'processes' or an Executor, got {kind!r}")
+    if kind in ("vectorised", "auto"):
+        return Vectorised(workers=workers, threads=threads)
+    raise ConfigError(f"executor must be 'auto', 'processes', 'vectorised', 'inline' or an Executor, got {kind!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,8 +102,12 @@ class Session:
         journal = Journal.open(path)
         before = StudyConfig.decode(journal.config)
         before.check_same(self.config, str(self.directory.path))
-        if before != self.config:
-            journal.set_config(self.config.encode())
+        # What was measured once holds until somebody asks for something else.
+        now = self.config
+        if now.executor == "auto":
+            now = replace(now, executor=before.executor, arrangement=before.arrangement)
+        if before != now:
+            journal.set_config(now.encode())
         return journal
 
     def _finished(self, journal: Journal) -> bool:
@@ -112,10 +120,11 @@ class Session:
         done = False
         self.executor.start(self._job())
         try:
+            arrangement = self._arrange(journal)
             if self.check and journal.latest_snapshot() is None:
                 report = preflight(self.executor, self._plan(), self.space, self.algorithm, self.directory.checkpoints)
                 if self.on_preflight is not None:
-                    self.on_preflight(report)
+                    self.on_preflight(replace(report, arrangement=arrangement))
             engine = Engine(
                 self._plan(),
                 self.space,
@@ -131,6 +140,21 @@ class Session:
         finally:
             self.executor.close(abandon=not done)
 
+    def _arrange(self, journal: Journal) -> str:
+        """Settle how members train where that was left open: as the study did before, or the faster way. Say what was found."""
+        if self.config.executor != "auto" or not isinstance(self.executor, Vectorised):
+            return ""
+        config = StudyConfig.decode(journal.config)
+        if config.executor != "auto":
+            self.executor.arrange(batched=config.executor == "vectorised")
+            return ""
+        plan = self._plan()
+        _, starts = self.algorithm.init(Context(Keys(plan.seed), self.space, plan.population, plan.intervals))
+        found = arrange(self.executor, plan, starts)
+        chosen = "vectorised" if found.batched else "processes"
+        journal.set_config(replace(config, executor=chosen, arrangement=str(found)).encode())
+        return str(found)
+
     def _plan(self) -> Plan:
         return Plan.of(self.config)
 
@@ -139,7 +163,7 @@ class Session:
         structural = tuple(space.structural)
         tuned = frozenset(space.tuned) - frozenset(structural)
         body = BodySpec(self.train, self.config.metric, tuned)
-        host = HostSpec(body, structural, self.config.bodies, write_state, read_state)
+        host = HostSpec(body, structural, self.config.bodies, write_state, read_state, self.executor.block)
         return Job(host, self.config.population, Path(self.directory.logs), self.config.deadline)
 
     def _score_held_out(self, journal: Journal) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from poptrain.api.code import reference_to
 from poptrain.api.session import HeldOutFunction, Session, make_executor
 from poptrain.core.clock import SystemClock
+from poptrain.core.errors import ConfigError
 from poptrain.core.report import Mode
 from poptrain.core.rng import Keys
 from poptrain.core.version import __version__
@@ -17,6 +18,7 @@ from poptrain.engine import Observer, Plan
 from poptrain.engine.plan import OnError
 from poptrain.engine.signals import Interrupts
 from poptrain.executors import Executor
+from poptrain.executors.devices import visible_devices
 from poptrain.results import Study
 from poptrain.space import Space
 from poptrain.store.config import CodeReference, StudyConfig
@@ -24,6 +26,7 @@ from poptrain.store.directory import StudyDirectory
 from poptrain.strategies import PBT, Algorithm, Context
 from poptrain.strategies.codec import policy_to_json
 from poptrain.trainable.contracts import UserCode, is_class_form
+from poptrain.trainable.population import is_population_form
 
 __all__ = ["tune"]
 
@@ -38,7 +41,7 @@ def tune(
     intervals: int = 20,
     interval_steps: int = 100,
     algorithm: Algorithm[Any] | None = None,
-    executor: str | Executor = "processes",
+    executor: str | Executor = "auto",
     workers: int | None = None,
     directory: str | Path | None = None,
     seed: int = 0,
@@ -71,8 +74,10 @@ def tune(
         intervals: intervals each member trains, >= 1; members may copy each other between intervals.
         interval_steps: steps of an interval, >= 1; what a step is, the training code decides.
         algorithm: how hyperparameters are chosen; None for `PBT()`.
-        executor: "processes" (warm workers), "inline" (this process), or an `Executor`.
-        workers: worker processes; None for one a core, at most one a member.
+        executor: "processes" (warm workers), "vectorised" (the population form as one computation in each worker), "inline"
+            (this process), an `Executor`, or "auto": processes, but for the population form whichever of the two is measured to
+            be faster.
+        workers: worker processes; None for one a core (vectorised on GPUs: one a device), at most one a member.
         directory: the study's folder; None for runs/NAME.
         seed: root of all randomness, >= 0.
         synchronous: whether members wait for each other after every interval; then the result depends on the seed alone.
@@ -102,12 +107,20 @@ def tune(
         StudyLocked: another process runs the study.
         DiskFull: no room; the study can be resumed.
     """
-    is_class_form(train)
+    together = is_population_form(train)
+    if not together:
+        is_class_form(train)
     search = space if isinstance(space, Space) else Space(space)
     chosen = PBT() if algorithm is None else algorithm
     label = name or _label(train)
-    count = workers if workers is not None else max(1, min(population, os.cpu_count() or 1))
-    made = make_executor(executor, workers=count, threads=threads)
+    kind = "processes" if executor == "auto" and not together else executor
+    count = workers if workers is not None else _workers(kind, population)
+    made = make_executor(kind, workers=count, threads=threads)
+    if made.batched and not together:
+        raise ConfigError(
+            "the vectorised executor trains the population form: build one with poptrain.torch.population(...), write a "
+            "PopulationTrainable, or pass executor='processes'"
+        )
     config = StudyConfig(
         name=label,
         version=__version__,
@@ -125,7 +138,7 @@ def tune(
         on_error=on_error,
         space=search.to_json(),
         algorithm=policy_to_json(chosen),
-        executor=executor if isinstance(executor, str) else type(made).__name__.lower(),
+        executor=kind if isinstance(kind, str) else type(made).__name__.lower(),
         workers=made.workers,
         threads=threads,
         bodies=bodies,
@@ -150,6 +163,12 @@ def tune(
         interrupts=interrupts,
     )
     return session.run()
+
+
+def _workers(executor: str | Executor, population: int) -> int:
+    """Return the number of workers for who has not asked for one."""
+    devices = len(visible_devices()) if executor in ("vectorised", "auto") else 0
+    return max(1, min(population, devices or os.cpu_count() or 1))
 
 
 def _label(train: UserCode) -> str:

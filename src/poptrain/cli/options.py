@@ -28,7 +28,9 @@ _RESOURCES = "Resources"
 class ExecutorName(StrEnum):
     """Where members are trained."""
 
+    auto = "auto"
     processes = "processes"
+    vectorised = "vectorised"
     inline = "inline"
 
 
@@ -44,7 +46,11 @@ ExecutorOption = Annotated[
     typer.Option(
         "--executor",
         "-x",
-        help="processes: warm worker processes (default). inline: everything in this process, for debugging.",
+        help=(
+            "auto: the faster of the next two where the task has a population form, else processes (default). "
+            "processes: warm worker processes, one member at a time each. vectorised: many members in each step. "
+            "inline: everything in this process, for debugging."
+        ),
         rich_help_panel=_RESOURCES,
     ),
 ]

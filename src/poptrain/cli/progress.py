@@ -68,6 +68,8 @@ class Display(ABC):
             f"the study needs about {duration(report.total_seconds)} and at most {size(report.disk_bytes)} of disk "
             f"({size(report.free_bytes)} free)"
         )
+        if report.arrangement:
+            self.say(f"executor: {report.arrangement}")
 
 
 @dataclass(frozen=True, slots=True)

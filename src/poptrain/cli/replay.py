@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from poptrain.cli.conduct import Conduct
-from poptrain.cli.options import AsJson, ExecutorOption, Quiet, StudyArgument, Workers, check_study
+from poptrain.cli.options import AsJson, ExecutorName, ExecutorOption, Quiet, StudyArgument, Workers, check_study
 from poptrain.cli.target import load_target
 from poptrain.cli.terminal import counted, labelled, number, say, say_json
 from poptrain.core.errors import ConfigError
@@ -67,7 +67,7 @@ def _options(original: Study, seeds: int, seed: int | None) -> dict[str, Any]:
     kept = ("metric", "mode", "interval_steps", "durability", "deadline", "on_error", "threads", "bodies")
     return {
         **{name: getattr(config, name) for name in kept},
-        "executor": config.executor if config.executor in ("inline", "processes") else "processes",
+        "executor": config.executor if config.executor in tuple(ExecutorName) else "auto",
         "population": seeds,
         "intervals": schedule.steps // config.interval_steps,
         "seed": config.seed + 1 if seed is None else seed,

@@ -79,8 +79,6 @@ class Engine:
         self._saver = self._keeper.saver
         self._ending = ""  # why this run takes no more orders
         self._losses: dict[tuple[int, int], int] = {}
-        self._copies = 0
-        self._failures = 0
         self._round_began = 0.0
 
     def run(self, interrupts: Interrupts | None = None) -> Ending:
@@ -193,7 +191,7 @@ class Engine:
         )
 
     def _note_failure(self, row: Row, reason: str, detail: str, worker: int = 0) -> None:
-        self._failures += 1
+        self._course.failures += 1
         self._saver.add(Failed(member=row.member, interval=row.interval, reason=reason, detail=detail, worker=worker))
 
     def _fail(self, row: Row, reason: str, detail: str) -> None:
@@ -270,7 +268,7 @@ class Engine:
         self._carry_out(decisions)
         if self._observer is not None:
             seconds = self._keeper.seconds()
-            self._observer(progress_of(self._plan, course, seconds, copies=self._copies, failures=self._failures))
+            self._observer(progress_of(self._plan, course, seconds))
 
     def _find_best(self, rows: Sequence[Row]) -> None:
         before = best = self._course.best
@@ -296,7 +294,7 @@ class Engine:
         row, source = self._course.rows[decision.member], states[decision.donor]
         moves = decision.weights and source is not None and decision.donor != decision.member
         if decision.donor != decision.member:
-            self._copies += 1
+            self._course.copies += 1
         self._saver.add(
             Replaced(
                 member=row.member,

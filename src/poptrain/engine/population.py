@@ -71,6 +71,8 @@ class Snapshot:
         over: why the algorithm ended the study; empty while it has not.
         epoch: times the study went back to a commit.
         refs: every checkpoint that the snapshot needs.
+        copies: replacements so far.
+        failures: failed intervals so far.
     """
 
     rows: list[Row]
@@ -80,6 +82,8 @@ class Snapshot:
     over: str
     epoch: int
     refs: list[Ref] = field(default_factory=list)
+    copies: int = 0
+    failures: int = 0
 
 
 @dataclass(slots=True)
@@ -94,6 +98,8 @@ class Course:
         epoch: times the study went back to a commit; what was ordered in an earlier epoch is void.
         running: number of rows with an interval under way.
         seconds_before: seconds trained in earlier runs.
+        copies: replacements so far.
+        failures: failed intervals so far.
     """
 
     rows: list[Row] = field(default_factory=list)
@@ -103,6 +109,8 @@ class Course:
     epoch: int = 0
     running: int = 0
     seconds_before: float = 0.0
+    copies: int = 0
+    failures: int = 0
 
     def begin(self, row: Row) -> None:
         """Note that a member's interval is under way."""
@@ -130,7 +138,8 @@ class Course:
         """Return a snapshot as JSON."""
         algorithm = msgspec.Raw(msgspec.json.encode(self.algorithm))
         refs = sorted(self.needed())
-        return msgspec.json.encode(Snapshot(self.rows, algorithm, self.best, seconds, self.over, self.epoch, refs))
+        snapshot = Snapshot(self.rows, algorithm, self.best, seconds, self.over, self.epoch, refs, self.copies, self.failures)
+        return msgspec.json.encode(snapshot)
 
     def decode(self, data: bytes, state_type: type[Any]) -> Snapshot:
         """Go back to a snapshot, in a new epoch, and return it; seconds stay as they are."""
@@ -138,6 +147,7 @@ class Course:
         for row in snapshot.rows:
             row.running = False
         self.rows, self.best, self.over = snapshot.rows, snapshot.best, snapshot.over
+        self.copies, self.failures = snapshot.copies, snapshot.failures
         self.algorithm = msgspec.json.decode(snapshot.algorithm, type=state_type)
         self.epoch = max(self.epoch, snapshot.epoch) + 1
         self.running = 0

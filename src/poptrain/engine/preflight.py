@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from poptrain.executors.base import Copy, Executor
 from poptrain.space import Space
 from poptrain.store.tensorfile import read_state
 from poptrain.strategies.base import Algorithm, Context
-from poptrain.trainable.work import Broke, Done, Lost, Order, Saved, SaveFailed
+from poptrain.trainable.work import Broke, Done, Lost, Order, Outcome, Saved, SaveFailed
 
 __all__ = ["PreflightReport", "preflight"]
 
@@ -42,6 +43,7 @@ class PreflightReport:
         disk_bytes: most that checkpoints will take at a time.
         free_bytes: room on the study's disk.
         exact: whether a restored member went on to the same bits; False where it was only close, as on most GPUs.
+        arrangement: which arrangement was measured to be faster, and by how much; empty where nothing was measured.
     """
 
     state_bytes: int
@@ -51,6 +53,7 @@ class PreflightReport:
     disk_bytes: int
     free_bytes: int
     exact: bool
+    arrangement: str = ""
 
 
 def preflight(executor: Executor, plan: Plan, space: Space, algorithm: Algorithm[Any], folder: Path) -> PreflightReport:
@@ -68,7 +71,7 @@ def preflight(executor: Executor, plan: Plan, space: Space, algorithm: Algorithm
     """
     context = Context(Keys(plan.seed), space, plan.population, plan.intervals)
     _, starts = algorithm.init(context)
-    scratch = _Scratch(executor, context.keys, starts[0], plan.population, folder)
+    scratch = _Scratch(executor, context.keys, starts, folder)
     try:
         return scratch.check(plan)
     finally:
@@ -76,45 +79,49 @@ def preflight(executor: Executor, plan: Plan, space: Space, algorithm: Algorithm
 
 
 class _Scratch:
-    """Two members that exist only for the preflight: number 0, and one behind the last."""
+    """Members that exist only for the preflight: number 0 and its twin; everybody, where members train as one computation."""
 
-    def __init__(self, executor: Executor, keys: Keys, hparams: Hparams, population: int, folder: Path) -> None:
+    def __init__(self, executor: Executor, keys: Keys, starts: Sequence[Hparams], folder: Path) -> None:
         self._executor = executor
         self._keys = keys
-        self._hparams = hparams
-        self._twin = population
+        self._starts = starts
+        self._members = list(range(len(starts))) if executor.batched else [0]
+        # A twin behind the last member begins from other weights, so that a state that restores nothing shows. In a batched
+        # population it is the last member, whose weights are other ones too.
+        self._twin = len(starts) - 1 if executor.batched else len(starts)
+        self._outcomes: deque[Outcome] = deque()
         self._files = [folder / f"preflight-{name}.safetensors" for name in ("before", "straight", "restored")]
 
     def check(self, plan: Plan) -> PreflightReport:
         before, straight, restored = self._files
         steps = min(_STEPS, plan.interval_steps)
         longer = min(3 * _STEPS, plan.interval_steps)
-        self._train(0, 0, steps)
-        short = self._train(0, 1, steps)
+        self._train(0, steps)
+        short = self._train(1, steps)
         size = self._save(0, before)
-        long = self._train(0, 2, longer)
+        long = self._train(2, longer)
         self._save(0, straight)
         self._executor.replace([Copy(self._twin, None, str(before))])
-        twin = self._train(self._twin, 2, longer)
+        again = self._train(2, longer, twin=True)
         self._save(self._twin, restored)
-        exact = _compare(read_state(straight), read_state(restored), long.metrics, twin.metrics)
-        return self._report(plan, size, (short, steps), (long, longer), exact=exact)
+        exact = _compare(read_state(straight), read_state(restored), long[0].metrics, again[self._twin].metrics)
+        return self._report(plan, size, (_seconds(short), steps), (_seconds(long), longer), exact=exact)
 
     def clear(self) -> None:
-        """Forget both members and remove the files."""
-        self._executor.replace([Copy(0), Copy(self._twin)])
+        """Forget the members and remove the files."""
+        self._executor.replace([Copy(member) for member in sorted({*self._members, self._twin})])
         for path in self._files:
             path.unlink(missing_ok=True)
 
     def _report(
-        self, plan: Plan, size: int, short: tuple[Done, int], long: tuple[Done, int], *, exact: bool
+        self, plan: Plan, size: int, short: tuple[float, int], long: tuple[float, int], *, exact: bool
     ) -> PreflightReport:
-        took = [max(0.0, done.ended - done.began) for done, _ in (short, long)]
         extra = long[1] - short[1]
-        step = max(0.0, took[1] - took[0]) / extra if extra else took[0] / short[1]
-        rest = max(0.0, took[0] - step * short[1])
-        intervals = plan.population * plan.intervals
-        parallel = min(self._executor.workers, plan.population)
+        step = max(0.0, long[0] - short[0]) / extra if extra else short[0] / short[1]
+        rest = max(0.0, short[0] - step * short[1])
+        # A batched round trains everybody; otherwise as many as there are workers.
+        rounds = plan.intervals if self._executor.batched else plan.population * plan.intervals
+        parallel = 1 if self._executor.batched else min(self._executor.workers, plan.population)
         # Live states, those of the last commit, those on their way to the next one, and the best.
         disk = size * (3 * plan.population + 1)
         free = _free(self._files[0].parent)
@@ -127,26 +134,35 @@ class _Scratch:
             state_bytes=size,
             step_seconds=step,
             evaluate_seconds=rest,
-            total_seconds=intervals * (plan.interval_steps * step + rest) / parallel,
+            total_seconds=rounds * (plan.interval_steps * step + rest) / parallel,
             disk_bytes=disk,
             free_bytes=free,
             exact=exact,
         )
 
-    def _train(self, member: int, interval: int, steps: int) -> Done:
-        order = Order(
+    def _train(self, interval: int, steps: int, *, twin: bool = False) -> dict[int, Done]:
+        """Train everybody; or the twin (and, in a batched population, the others) under member 0's seed."""
+        members = [self._twin] if twin and not self._executor.batched else self._members
+        for member in members:
+            like = 0 if twin and member == self._twin else member
+            self._executor.advance(self._order(member, like, interval, steps))
+        done: dict[int, Done] = {}
+        while len(done) < len(members):
+            one: Done = self._wait(Done)
+            done[one.member] = one
+        return done
+
+    def _order(self, member: int, like: int, interval: int, steps: int) -> Order:
+        word = 0xFFFFFFFFFFFFFFFF
+        return Order(
             member=member,
             interval=interval,
             steps=steps,
             start=interval * _STEPS,
-            hparams=self._hparams,
-            seed=self._keys.integer("preflight", 0, interval) & 0xFFFFFFFFFFFFFFFF,
-            # The twin begins from other weights, so that a state that restores nothing shows.
-            init_seed=self._keys.integer("preflight-init", member) & 0xFFFFFFFFFFFFFFFF,
+            hparams=self._starts[like],
+            seed=self._keys.integer("preflight", like, interval) & word,
+            init_seed=self._keys.integer("preflight-init", member) & word,
         )
-        self._executor.advance(order)
-        done: Done = self._wait(Done)
-        return done
 
     def _save(self, member: int, path: Path) -> int:
         self._executor.save(member, str(path))
@@ -155,7 +171,8 @@ class _Scratch:
 
     def _wait(self, kind: type[Any]) -> Any:
         while True:
-            for outcome in self._executor.poll(None):
+            while self._outcomes:
+                outcome = self._outcomes.popleft()
                 if isinstance(outcome, kind):
                     return outcome
                 if isinstance(outcome, Broke):
@@ -164,6 +181,12 @@ class _Scratch:
                     raise WorkerError(f"a worker was lost in the preflight: {outcome.detail}")
                 if isinstance(outcome, SaveFailed):
                     raise (DiskFull if outcome.full else StoreError)(outcome.message)
+            self._outcomes.extend(self._executor.poll(None))
+
+
+def _seconds(done: Mapping[int, Done]) -> float:
+    """Return how long a round took, from the first beginning to the last end."""
+    return max(0.0, max(one.ended for one in done.values()) - min(one.began for one in done.values()))
 
 
 def _compare(straight: Any, restored: Any, ours: Mapping[str, float], theirs: Mapping[str, float]) -> bool:

@@ -24,8 +24,8 @@ class Progress:
         best: best selection score so far; None before the first.
         best_member: member that reported it; -1 before the first.
         best_interval: interval at which it did.
-        copies: replacements so far in this run.
-        failures: failed intervals so far in this run.
+        copies: replacements so far.
+        failures: failed intervals so far.
         steps: member-steps trained so far.
         total_steps: member-steps of the whole study.
         seconds: seconds trained so far, earlier runs included.
@@ -51,7 +51,7 @@ Observer: TypeAlias = Callable[[Progress], None]
 """Called after every decision: once an interval in synchronous mode, once a report in asynchronous mode."""
 
 
-def progress_of(plan: Plan, course: Course, seconds: float, *, copies: int, failures: int) -> Progress:
+def progress_of(plan: Plan, course: Course, seconds: float) -> Progress:
     """Return what a study shows of itself now."""
     sign = 1.0 if plan.mode == "max" else -1.0
     completed = tuple(row.interval for row in course.rows)
@@ -66,8 +66,8 @@ def progress_of(plan: Plan, course: Course, seconds: float, *, copies: int, fail
         best=None if best is None else best.score(plan.mode),
         best_member=-1 if best is None else best.ref.member,
         best_interval=-1 if best is None else best.ref.interval,
-        copies=copies,
-        failures=failures,
+        copies=course.copies,
+        failures=course.failures,
         steps=steps,
         total_steps=total,
         seconds=seconds,

@@ -53,6 +53,12 @@ class Executor(ABC):
     Orders, saves and copies take effect in the order in which they are given, for each member. Nothing but `poll` waits.
     """
 
+    batched: bool = False
+    """Whether the intervals of several members train as one computation, which takes the population form."""
+
+    block: int | None = 1
+    """Most rows of a block of the population form; None lets free memory decide."""
+
     stable: bool = False
     """Whether a member's state stays what it last reported until it reports again, even with an order under way."""
 

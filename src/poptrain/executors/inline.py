@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from poptrain.core.clock import Clock, SystemClock
 from poptrain.executors.base import Copy, Executor, Job
-from poptrain.executors.local import copy_here, save_here, train_here
+from poptrain.executors.local import AnyHost, copy_here, make_host, save_here, train_together
 from poptrain.executors.threads import limited_threads
-from poptrain.trainable.host import Host
+from poptrain.trainable.blocks import Blocks
 from poptrain.trainable.work import Order, Outcome
 
 __all__ = ["Inline"]
@@ -24,11 +24,17 @@ class Inline(Executor):
     Args:
         threads: torch threads, >= 1; the number takes part in results to the last bit.
         clock: the clock to go by.
+        batched: train all members that have an order at a time as one computation; takes the population form.
+        block: then, the most rows of one computation; None lets free memory decide.
     """
 
     stable = True
 
-    def __init__(self, *, threads: int = 1, clock: Clock | None = None) -> None:
+    def __init__(
+        self, *, threads: int = 1, clock: Clock | None = None, batched: bool = False, block: int | None = None
+    ) -> None:
+        self.batched = batched
+        self.block = block if batched else 1
         self._threads = threads
         self._clock = clock or SystemClock()
         self._orders: deque[Order] = deque()
@@ -48,7 +54,7 @@ class Inline(Executor):
     def start(self, job: Job) -> None:
         """Make the host of all members."""
         self._stack.enter_context(limited_threads(self._threads))
-        self._host = Host(job.host)
+        self._host: AnyHost = make_host(job.host)
 
     def advance(self, order: Order) -> None:
         """Queue the order."""
@@ -64,10 +70,20 @@ class Inline(Executor):
         self._orders = deque(order for order in self._orders if order.member not in void)
         self._outcomes += copy_here(self._host, copies)
 
+    def arrange(self, *, batched: bool, block: int | None) -> None:
+        """Change how members of the population form are trained; they lose their states."""
+        self.batched = batched
+        self.block = block if batched else 1
+        if isinstance(self._host, Blocks):
+            self._host.arrange(self.block)
+
     def poll(self, timeout: float | None) -> list[Outcome]:
-        """Return what is there; else train the interval that has waited longest."""
+        """Return what is there; else train the interval that has waited longest, or all of them if batched."""
         if not self._outcomes and self._orders:
-            self._outcomes.append(train_here(self._host, self._orders.popleft(), 0))
+            now = list(self._orders) if self.batched else [self._orders[0]]
+            for _ in now:
+                self._orders.popleft()
+            self._outcomes += train_together(self._host, now, 0)
         outcomes, self._outcomes = self._outcomes, []
         return outcomes
 

@@ -5,14 +5,24 @@ from __future__ import annotations
 import errno
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from poptrain.core.errors import DiskFull, PoptrainError
 from poptrain.executors.base import Copy
+from poptrain.trainable.blocks import Blocks
 from poptrain.trainable.bodies import UserCodeFailed, explain
-from poptrain.trainable.host import Host
+from poptrain.trainable.host import Host, HostSpec
+from poptrain.trainable.population import is_population_form
 from poptrain.trainable.work import Broke, Done, Order, Outcome, Saved, SaveFailed
 
-__all__ = ["broke", "copy_here", "save_here", "train_here"]
+__all__ = ["AnyHost", "broke", "copy_here", "make_host", "save_here", "train_here", "train_together"]
+
+AnyHost: TypeAlias = Host | Blocks
+
+
+def make_host(spec: HostSpec) -> AnyHost:
+    """Return the host of the user's kind of training code."""
+    return Blocks(spec) if is_population_form(spec.body.train) else Host(spec)
 
 
 def broke(order: Order, failure: UserCodeFailed, worker: int) -> Broke:
@@ -28,7 +38,7 @@ def broke(order: Order, failure: UserCodeFailed, worker: int) -> Broke:
     )
 
 
-def train_here(host: Host, order: Order, worker: int) -> Done | Broke | SaveFailed:
+def train_here(host: AnyHost, order: Order, worker: int) -> Done | Broke | SaveFailed:
     """Train one interval on `host` and return what became of it."""
     try:
         return host.train(order, worker)
@@ -38,7 +48,27 @@ def train_here(host: Host, order: Order, worker: int) -> Done | Broke | SaveFail
         return failed(order.member, order.save_to, error)
 
 
-def save_here(host: Host, member: int, path: str) -> Saved | SaveFailed | Broke:
+def train_together(host: AnyHost, orders: Sequence[Order], worker: int) -> list[Outcome]:
+    """Train one interval of several members, as one computation for every block of them."""
+    if isinstance(host, Host):
+        return [train_here(host, order, worker) for order in orders]
+    try:
+        groups = host.split(orders)
+    except UserCodeFailed as failure:
+        return [broke(order, failure, worker) for order in orders]
+    return [outcome for group in groups for outcome in _train_block(host, group, worker)]
+
+
+def _train_block(host: Blocks, orders: Sequence[Order], worker: int) -> list[Outcome]:
+    try:
+        return list(host.train_block(orders, worker))
+    except UserCodeFailed as failure:
+        return [broke(order, failure, worker) for order in orders]
+    except (OSError, PoptrainError) as error:
+        return [failed(orders[0].member, orders[0].save_to, error)]
+
+
+def save_here(host: AnyHost, member: int, path: str) -> Saved | SaveFailed | Broke:
     """Write a member's state and return what became of it."""
     try:
         return Saved(member=member, path=path, nbytes=host.save(member, Path(path)))
@@ -48,7 +78,7 @@ def save_here(host: Host, member: int, path: str) -> Saved | SaveFailed | Broke:
         return failed(member, path, error)
 
 
-def copy_here(host: Host, copies: Sequence[Copy]) -> list[Outcome]:
+def copy_here(host: AnyHost, copies: Sequence[Copy]) -> list[Outcome]:
     """Make copies within one host; files are read where there is no donor."""
     outcomes: list[Outcome] = []
     try:

@@ -14,7 +14,7 @@ from poptrain.core.clock import Clock, SystemClock
 from poptrain.core.errors import ConfigError, WorkerError
 from poptrain.executors.base import Copy, Executor, Job
 from poptrain.executors.devices import visible_devices
-from poptrain.executors.wire import CopyRequest, Fatal, ForgetRequest, LoadRequest, Ready, SaveRequest
+from poptrain.executors.wire import ArrangeRequest, Batch, CopyRequest, Fatal, ForgetRequest, LoadRequest, Ready, SaveRequest
 from poptrain.executors.workers import Worker
 from poptrain.trainable.work import Broke, Done, Lost, Order, Outcome, Saved, SaveFailed
 
@@ -41,6 +41,8 @@ class Processes(Executor):
         threads: threads of numeric libraries in each, >= 1; the number takes part in results to the last bit.
         devices: CUDA devices to hand out, one to a worker, in turn; None for all that this process may use.
         clock: the clock to go by.
+        batched: every worker trains its members as one computation, and keeps them; takes the population form.
+        block: then, the most rows of one computation; None lets free memory decide.
     """
 
     def __init__(
@@ -50,11 +52,15 @@ class Processes(Executor):
         threads: int = 1,
         devices: Sequence[str] | None = None,
         clock: Clock | None = None,
+        batched: bool = False,
+        block: int | None = None,
     ) -> None:
         if workers < 1:
             raise ConfigError(f"workers must be at least 1, got {workers}: pass workers=1")
         if threads < 1:
             raise ConfigError(f"threads must be at least 1, got {threads}: pass threads=1")
+        self.batched = batched
+        self.block = block if batched else 1
         self._count = workers
         self._threads = threads
         self._devices = visible_devices() if devices is None else list(devices)
@@ -84,6 +90,7 @@ class Processes(Executor):
         """Start the workers; returns before they are ready."""
         self._job = job
         self._share = math.ceil(job.population / self._count)
+        self._population = job.population
         try:
             self._setup = cloudpickle.dumps(job.host)
         except Exception as error:
@@ -94,9 +101,10 @@ class Processes(Executor):
         self._workers = [self._spawn(number) for number in range(self._count)]
 
     def advance(self, order: Order) -> None:
-        """Queue the order; an idle worker takes it at once."""
+        """Queue the order; an idle worker takes it at once, or with all others of its block at the next `poll`."""
         self._queue.append(order)
-        self._dispatch()
+        if not self.batched:
+            self._dispatch()
 
     def save(self, member: int, path: str) -> None:
         """Ask the member's worker to write its state."""
@@ -133,10 +141,26 @@ class Processes(Executor):
                 self._source(member, path)
             else:
                 self._drop(member)
-        self._dispatch()
+        if not self.batched:
+            self._dispatch()
+
+    def arrange(self, *, batched: bool, block: int | None) -> None:
+        """Change how members of the population form are trained; they lose their states.
+
+        Args:
+            batched: whether every worker trains its members together.
+            block: then, the most rows of a block.
+        """
+        self.batched = batched
+        self.block = block if batched else 1
+        self._home.clear()
+        self._slowest = 0.0
+        for worker in self._workers:
+            worker.tell(ArrangeRequest(self.block))
 
     def poll(self, timeout: float | None) -> list[Outcome]:
         """Wait for messages of the workers, and for deadlines."""
+        self._dispatch()
         if not self._outcomes and (self._queue or self._saving or any(w.running for w in self._workers)):
             self._listen(timeout)
         self._kill_stuck()
@@ -181,6 +205,11 @@ class Processes(Executor):
     # Who does what.
 
     def _dispatch(self) -> None:
+        if self.batched:
+            for worker in self._workers:
+                if worker.ready and not worker.orders:
+                    self._send_batch(worker)
+            return
         # While intervals are short, each worker has its next order at hand and does not wait for the controller.
         ahead = 2 if self._slowest < _SHORT else 1
         for depth in range(ahead):
@@ -208,7 +237,24 @@ class Processes(Executor):
         home = self._home.get(member)
         return home is not None and self._workers[home].running is not None and (member in self._file or member in self._safe)
 
+    def _send_batch(self, worker: Worker) -> None:
+        """Send all orders of a worker's own members, once none of them waits for a file."""
+        last = self._count - 1
+        orders = [o for o in self._queue if min(o.member * self._count // self._population, last) == worker.number]
+        if not orders or any(order.member in self._blocked for order in orders):
+            return
+        sent = {order.member for order in orders}
+        self._queue = [order for order in self._queue if order.member not in sent]
+        for order in orders:
+            self._prepare(worker, order)
+        self._tell(worker.number, Batch(orders))
+
     def _send_order(self, worker: Worker, order: Order) -> None:
+        self._prepare(worker, order)
+        self._tell(worker.number, order)
+
+    def _prepare(self, worker: Worker, order: Order) -> None:
+        """Let the order's member have its state in the worker that is about to train it."""
         member = order.member
         path = self._file.pop(member, "")
         home = self._home.get(member)
@@ -222,7 +268,6 @@ class Processes(Executor):
         if not worker.orders:
             worker.since = self._clock.monotonic()
         worker.orders.append(order)
-        self._tell(worker.number, order)
 
     # The workers themselves.
 
@@ -274,10 +319,10 @@ class Processes(Executor):
             self._safe[message.member] = message.path
 
     def _ended(self, worker: Worker, message: Done | Broke) -> None:
-        order = worker.running
+        order = next((order for order in worker.orders if order.member == message.member), None)
         if order is None or message.interval < 0:
             return
-        worker.orders.popleft()
+        worker.orders.remove(order)
         now = self._clock.monotonic()
         self._slowest = max(self._slowest, now - worker.since)
         worker.since = now

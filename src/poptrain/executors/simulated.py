@@ -11,8 +11,7 @@ from poptrain.core.clock import ManualClock
 from poptrain.core.errors import ConfigError
 from poptrain.core.values import Hparams
 from poptrain.executors.base import Copy, Executor, Job
-from poptrain.executors.local import copy_here, save_here, train_here
-from poptrain.trainable.host import Host
+from poptrain.executors.local import AnyHost, copy_here, make_host, save_here, train_here
 from poptrain.trainable.work import Done, Lost, Order, Outcome
 
 __all__ = ["Duration", "Simulated"]
@@ -62,7 +61,7 @@ class Simulated(Executor):
 
     def start(self, job: Job) -> None:
         """Make the host of all members."""
-        self._host = Host(job.host)
+        self._host: AnyHost = make_host(job.host)
         self._deadline = job.deadline
 
     def advance(self, order: Order) -> None:

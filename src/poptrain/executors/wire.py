@@ -11,6 +11,8 @@ import msgspec
 from poptrain.trainable.work import Broke, Done, Lost, Order, Saved, SaveFailed
 
 __all__ = [
+    "ArrangeRequest",
+    "Batch",
     "CloseRequest",
     "CopyRequest",
     "Fatal",
@@ -54,6 +56,20 @@ class ForgetRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Batch:
+    """Train these members' intervals together."""
+
+    orders: list[Order]
+
+
+@dataclass(frozen=True, slots=True)
+class ArrangeRequest:
+    """Drop all members; from now on a block has at most so many rows (None: as many as fit the memory)."""
+
+    block: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class CloseRequest:
     """Unwind everything and exit."""
 
@@ -76,7 +92,7 @@ class Fatal:
 _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
-        *(Order, SaveRequest, CopyRequest, LoadRequest, ForgetRequest, CloseRequest),
+        *(Order, Batch, ArrangeRequest, SaveRequest, CopyRequest, LoadRequest, ForgetRequest, CloseRequest),
         *(Ready, Fatal, Done, Broke, Saved, SaveFailed, Lost),
     )
 }

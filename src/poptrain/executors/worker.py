@@ -15,8 +15,10 @@ from typing import Any
 import cloudpickle
 
 from poptrain.executors.base import Copy
-from poptrain.executors.local import copy_here, save_here, train_here
+from poptrain.executors.local import AnyHost, copy_here, make_host, save_here, train_here, train_together
 from poptrain.executors.wire import (
+    ArrangeRequest,
+    Batch,
     CloseRequest,
     CopyRequest,
     Fatal,
@@ -27,7 +29,7 @@ from poptrain.executors.wire import (
     receive,
     send,
 )
-from poptrain.trainable.host import Host
+from poptrain.trainable.blocks import Blocks
 from poptrain.trainable.work import Order, Outcome
 
 __all__ = ["main"]
@@ -41,7 +43,7 @@ def main() -> None:
     _die_with(parent)
     connection = Connection(descriptor)
     try:
-        host = Host(cloudpickle.loads(connection.recv_bytes()))
+        host = make_host(cloudpickle.loads(connection.recv_bytes()))
         _limit_torch()
         send(connection, Ready(os.getpid()))
     except EOFError:
@@ -52,7 +54,7 @@ def main() -> None:
     serve(host, connection, number)
 
 
-def serve(host: Host, connection: Connection, number: int) -> None:
+def serve(host: AnyHost, connection: Connection, number: int) -> None:
     """Carry out messages in their order until told to close, or until the controller is gone."""
     while True:
         try:
@@ -69,9 +71,11 @@ def serve(host: Host, connection: Connection, number: int) -> None:
                 os._exit(0)
 
 
-def _carry_out(host: Host, message: Any, number: int) -> list[Outcome]:
+def _carry_out(host: AnyHost, message: Any, number: int) -> list[Outcome]:
     if isinstance(message, Order):
         return [train_here(host, message, number)]
+    if isinstance(message, Batch):
+        return train_together(host, message.orders, number)
     if isinstance(message, SaveRequest):
         return [save_here(host, message.member, message.path)]
     if isinstance(message, CopyRequest):
@@ -80,6 +84,8 @@ def _carry_out(host: Host, message: Any, number: int) -> list[Outcome]:
         return copy_here(host, [Copy(message.member, None, message.path)])
     if isinstance(message, ForgetRequest):
         host.forget(message.members)
+    if isinstance(message, ArrangeRequest) and isinstance(host, Blocks):
+        host.arrange(message.block)
     return []
 
 

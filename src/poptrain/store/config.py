@@ -59,6 +59,8 @@ class StudyConfig:
     threads: int
     bodies: int | None
     code: CodeReference
+    arrangement: str = ""
+    """How the executor was chosen, where it was left open."""
 
     def encode(self) -> str:
         """Return the settings as JSON."""

@@ -20,7 +20,7 @@ from poptrain.trainable.member import Interval, Member
 from poptrain.trainable.metrics import as_metrics
 from poptrain.trainable.work import Order
 
-__all__ = ["Body", "BodySpec", "Result", "UserCodeFailed", "explain", "make_body"]
+__all__ = ["Body", "BodySpec", "Result", "UserCodeFailed", "explain", "guarded", "make_body"]
 
 
 T = TypeVar("T")
@@ -115,16 +115,16 @@ class ClassBody(Body):
 
     def __init__(self, spec: BodySpec) -> None:
         self._spec = spec
-        self._instance = _guard(cast(TrainableFactory, spec.train))
+        self._instance = guarded(cast(TrainableFactory, spec.train))
 
     def state(self) -> Any:
-        return _guard(self._instance.state_dict)
+        return guarded(self._instance.state_dict)
 
     def load(self, tree: Any) -> None:
-        _guard(lambda: self._instance.load_state_dict(tree))
+        guarded(lambda: self._instance.load_state_dict(tree))
 
     def run(self, order: Order) -> Result:
-        return _guard(lambda: self._run(order))
+        return guarded(lambda: self._run(order))
 
     def close(self) -> None:
         closer = getattr(self._instance, "close", None)
@@ -160,7 +160,8 @@ def _close(found: Any, want: Any) -> bool:
     return isinstance(found, float) and isinstance(want, (int, float)) and abs(found - want) <= 1e-6 * abs(want)
 
 
-def _guard(call: Callable[[], T]) -> T:
+def guarded(call: Callable[[], T]) -> T:
+    """Return what user code returns; what it raises becomes UserCodeFailed."""
     try:
         return call()
     except Exception as error:
@@ -190,13 +191,13 @@ class LoopBody(Body):
         self._answer()
 
     def state(self) -> Any:
-        return _guard(self._member._tree)
+        return guarded(self._member._tree)
 
     def load(self, tree: Any) -> None:
-        _guard(lambda: self._member._load(tree))
+        guarded(lambda: self._member._load(tree))
 
     def run(self, order: Order) -> Result:
-        _guard(lambda: self._member._begin(order.member, order.hparams))
+        guarded(lambda: self._member._begin(order.member, order.hparams))
         seed_everything(order.seed)
         seed = order.seed & 0x7FFFFFFFFFFFFFFF
         self._busy = True

@@ -61,6 +61,7 @@ class Trainable(Protocol):
 LoopFunction: TypeAlias = Callable[[Member], Any]
 TrainableFactory: TypeAlias = Callable[[], Trainable]
 UserCode: TypeAlias = LoopFunction | type[Trainable] | Callable[..., Any]
+"""Training code of any form; the population form is a class too (`poptrain.trainable.population`)."""
 
 
 def is_class_form(train: UserCode) -> bool:

@@ -35,6 +35,7 @@ class HostSpec:
         bodies: most bodies to keep at a time, >= 1; None lets free memory decide.
         write: writes a state to a file and returns its bytes.
         read: reads a state from a file.
+        block: population form: most rows of a block, >= 1; None lets free memory decide.
     """
 
     body: BodySpec
@@ -42,6 +43,7 @@ class HostSpec:
     bodies: int | None
     write: StateWriter
     read: StateReader
+    block: int | None = 1
 
 
 @dataclass(slots=True)

@@ -8,7 +8,10 @@ from typing import Any
 
 import psutil
 
-__all__ = ["RoomForBodies"]
+__all__ = ["RoomForBodies", "rows_that_fit"]
+
+_MEASURABLE = 1 << 22
+"""Bytes below which a difference of memory in use says nothing."""
 
 _SHARE = 0.5
 """Part of the free memory that further bodies of this process may take."""
@@ -46,6 +49,21 @@ class RoomForBodies:
             return True
         free = _free()
         return self._cost[0] <= free[0] * _SHARE and self._cost[1] <= free[1] * _SHARE
+
+
+def rows_that_fit(rows: int, train: Callable[[], object]) -> int | None:
+    """Return how many rows a block may have, from what `train` takes that makes and trains one of `rows` rows.
+
+    Returns:
+        A number of at least `rows`; None where the memory it took is too little to be measured.
+    """
+    before = _used()
+    kept = train()  # must be alive while its memory is measured
+    after = _used()
+    del kept
+    free = _free()
+    limits = [int(f * _SHARE / (a - b) * rows) for b, a, f in zip(before, after, free, strict=True) if a - b > _MEASURABLE]
+    return max(rows, min(limits)) if limits else None
 
 
 def _used() -> tuple[int, int]:
