@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -123,8 +124,7 @@ class Session:
             arrangement = self._arrange(journal)
             if self.check and journal.latest_snapshot() is None:
                 report = preflight(self.executor, self._plan(), self.space, self.algorithm, self.directory.checkpoints)
-                if self.on_preflight is not None:
-                    self.on_preflight(replace(report, arrangement=arrangement))
+                self._tell(replace(report, arrangement=arrangement))
             engine = Engine(
                 self._plan(),
                 self.space,
@@ -139,6 +139,13 @@ class Session:
             return ending
         finally:
             self.executor.close(abandon=not done)
+
+    def _tell(self, report: PreflightReport) -> None:
+        if self.on_preflight is not None:
+            self.on_preflight(report)
+            return
+        for remark in report.remarks:
+            warnings.warn(remark, stacklevel=2)
 
     def _arrange(self, journal: Journal) -> str:
         """Settle how members train where that was left open: as the study did before, or the faster way. Say what was found."""

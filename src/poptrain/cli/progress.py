@@ -70,6 +70,8 @@ class Display(ABC):
         )
         if report.arrangement:
             self.say(f"executor: {report.arrangement}")
+        for remark in report.remarks:
+            self.say(remark)
 
 
 @dataclass(frozen=True, slots=True)

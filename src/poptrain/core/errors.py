@@ -10,6 +10,7 @@ __all__ = [
     "DiskFull",
     "HyperparameterNotApplied",
     "MissingExtra",
+    "NotBatchable",
     "PoptrainError",
     "ReportError",
     "SpaceError",
@@ -52,6 +53,10 @@ class StateError(PoptrainError):
 
 class HyperparameterNotApplied(PoptrainError):
     """A hyperparameter has a value in the study and another one, or none, in the training code."""
+
+
+class NotBatchable(PoptrainError):
+    """A network or loss that works for one member cannot be computed for several at once."""
 
 
 class TrainingFailed(PoptrainError):

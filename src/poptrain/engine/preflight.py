@@ -44,6 +44,7 @@ class PreflightReport:
         free_bytes: room on the study's disk.
         exact: whether a restored member went on to the same bits; False where it was only close, as on most GPUs.
         arrangement: which arrangement was measured to be faster, and by how much; empty where nothing was measured.
+        remarks: what the training code's form wants its author to know.
     """
 
     state_bytes: int
@@ -54,6 +55,7 @@ class PreflightReport:
     free_bytes: int
     exact: bool
     arrangement: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 def preflight(executor: Executor, plan: Plan, space: Space, algorithm: Algorithm[Any], folder: Path) -> PreflightReport:
@@ -90,6 +92,7 @@ class _Scratch:
         # population it is the last member, whose weights are other ones too.
         self._twin = len(starts) - 1 if executor.batched else len(starts)
         self._outcomes: deque[Outcome] = deque()
+        self._remarks: dict[str, None] = {}
         self._files = [folder / f"preflight-{name}.safetensors" for name in ("before", "straight", "restored")]
 
     def check(self, plan: Plan) -> PreflightReport:
@@ -138,6 +141,7 @@ class _Scratch:
             disk_bytes=disk,
             free_bytes=free,
             exact=exact,
+            remarks=tuple(self._remarks),
         )
 
     def _train(self, interval: int, steps: int, *, twin: bool = False) -> dict[int, Done]:
@@ -150,6 +154,7 @@ class _Scratch:
         while len(done) < len(members):
             one: Done = self._wait(Done)
             done[one.member] = one
+            self._remarks.update(dict.fromkeys(one.remarks))
         return done
 
     def _order(self, member: int, like: int, interval: int, steps: int) -> Order:

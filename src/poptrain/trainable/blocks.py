@@ -112,6 +112,7 @@ class Blocks:
             self.forget([member for member in seats.members if member >= 0])
             raise
         ended = time.time()
+        remarks = [] if seats.trainable is None else list(seats.trainable.remarks())
         return [
             Done(
                 member=order.member,
@@ -123,6 +124,7 @@ class Blocks:
                 evaluate_seconds=seconds,
                 worker=worker,
                 saved=self.save(order.member, Path(order.save_to)) if order.save_to else -1,
+                remarks=remarks,
             )
             for order in orders
         ]

@@ -74,6 +74,10 @@ class Columns(Mapping[str, NDArray[Any]]):
     def __len__(self) -> int:
         return len(self._columns)
 
+    def quietly(self, name: str) -> NDArray[Any]:
+        """Return a column without noting that it was read."""
+        return self._columns[name]
+
     def unread(self, names: frozenset[str]) -> set[str]:
         """Return those of `names` that nobody has read."""
         return set(names) - self._read
@@ -134,6 +138,10 @@ class PopulationTrainable(ABC):
         They are compared with the study's before and after every interval; by default there is nothing to compare.
         """
         return {}
+
+    def remarks(self) -> Sequence[str]:
+        """Return what whoever wrote the training code should know, such as an operation that is slow; told once a study."""
+        return ()
 
     def close(self) -> None:
         """Let go of what the block holds; it is not used again."""

@@ -50,6 +50,7 @@ class Done:
     evaluate_seconds: float = 0.0
     worker: int = 0
     saved: int = -1  # bytes written to the order's save_to; -1 where nothing was
+    remarks: list[str] = field(default_factory=list)  # of the training code's form; see PopulationTrainable.remarks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
