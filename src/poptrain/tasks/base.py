@@ -75,6 +75,8 @@ class Task(Protocol):
 
 TASKS: dict[str, str] = {
     "translation": "poptrain.tasks.translation",
+    "classification": "poptrain.tasks.classification",
+    "policy": "poptrain.tasks.policy",
     "toy": "poptrain.tasks.toy",
     "toy-plain": "poptrain.tasks.toy_plain",
     "toy-deceptive": "poptrain.tasks.toy_deceptive",
