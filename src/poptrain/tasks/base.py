@@ -76,6 +76,7 @@ class Task(Protocol):
 TASKS: dict[str, str] = {
     "translation": "poptrain.tasks.translation",
     "classification": "poptrain.tasks.classification",
+    "gan": "poptrain.tasks.gan",
     "policy": "poptrain.tasks.policy",
     "toy": "poptrain.tasks.toy",
     "toy-plain": "poptrain.tasks.toy_plain",
