@@ -94,8 +94,8 @@ if __name__ == "__main__":
         Digits,
         {"lr": pt.Float(1e-4, 1e-1, log=True), "decay": pt.Float(1e-5, 1e-1, log=True)},
         metric="accuracy",
-        population=16,
-        intervals=10,
+        population=8,
+        intervals=8,
         interval_steps=50,
         directory=sys.argv[1] if len(sys.argv) > 1 else None,
     )
