@@ -147,3 +147,25 @@ def test_names_of_arrays_are_readable_and_unique() -> None:
     flat = flatten({"net": {"0.weight": np.zeros(1)}, "net.0": {"weight": np.ones(1)}, "l": [np.zeros(2)]})
     assert list(flat.arrays) == ["net.0.weight", "net.0.weight#2", "l.0"]
     assert nbytes({"a": np.zeros(3), "b": torch.zeros(2)}) == 24 + 8
+
+
+@pytest.mark.parametrize("size", [0, 3, 1024, 1025, 100_000])
+def test_byte_strings_of_any_length(size: int) -> None:
+    value = bytes(range(256)) * (size // 256 + 1)
+    flat = flatten({"pickle": value[:size]})
+    skeleton = json.dumps(flat.skeleton)
+    assert len(skeleton) < 3000, "long ones are arrays"
+    assert unflatten(json.loads(skeleton), flat.arrays) == {"pickle": value[:size]}
+
+
+def test_a_snapshot_shares_no_byte_array() -> None:
+    tree = {"buffer": bytearray(b"abc")}
+    copy = snapshot(tree)
+    tree["buffer"][0] = 0
+    assert copy == {"buffer": bytearray(b"abc")}
+
+
+def test_conjugated_tensors_are_compared_by_value() -> None:
+    value = torch.tensor([1 + 2j, 3 - 4j], dtype=torch.complex64)
+    assert difference(value.conj(), value.conj().resolve_conj()) is None
+    assert difference(value.conj(), value) is not None

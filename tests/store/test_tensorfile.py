@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 from pathlib import Path
 from typing import Any
@@ -92,3 +93,31 @@ def test_arrays_outlive_the_mapping(tmp_path: Path) -> None:
     tensor = read_state(path)["t"]
     gc.collect()
     assert int(tensor.sum()) == 499_500
+
+
+def test_a_header_that_no_reader_would_take_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tensorfile, "_LARGEST_HEADER", 10_000)
+    path = tmp_path / "state.safetensors"
+    with pytest.raises(StateError, match="turn long lists of numbers into arrays"):
+        write_state(path, {"replay": list(range(5000))})
+    assert not list(tmp_path.iterdir())
+    state = {"model": bytes(range(256)) * 100}  # more than the header may hold
+    write_state(path, state)
+    assert read_state(path) == state
+
+
+def test_a_conjugated_tensor_is_saved_as_it_looks(tmp_path: Path) -> None:
+    value = torch.tensor([1 + 2j, 3 - 4j], dtype=torch.complex64).conj()
+    write_state(tmp_path / "state.safetensors", {"t": value})
+    assert torch.equal(read_state(tmp_path / "state.safetensors")["t"], value.resolve_conj())
+
+
+def test_a_full_disk_keeps_no_half_of_a_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(file: Any, data: Any) -> None:
+        file.write(data[:5])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tensorfile, "_write", full)
+    with pytest.raises(DiskFull):
+        write_state(tmp_path / "state.safetensors", {"x": np.zeros(100)})
+    assert not list(tmp_path.iterdir())

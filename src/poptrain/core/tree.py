@@ -23,6 +23,9 @@ _TAG = "$"
 _EXACT = 2**53
 """Integers beyond this do not survive readers that hold numbers as doubles; they travel as text."""
 
+_SHORT_BYTES = 1024
+"""Bytes up to which a byte string travels as text; a longer one is an array."""
+
 
 @dataclass(frozen=True, slots=True)
 class Flat:
@@ -69,7 +72,7 @@ def _flatten(value: Any, path: str, arrays: dict[str, Any]) -> Any:
         items = [_flatten(item, f"{path}.{i}", arrays) for i, item in enumerate(value)]
         return items if kind is list else {_TAG: "tuple", "v": items}
     if kind in (bytes, bytearray):
-        return {_TAG: "bytes", "v": base64.b64encode(value).decode()}
+        return _flatten_bytes(bytes(value), path, arrays)
     return _flatten_array(value, path, arrays)
 
 
@@ -83,6 +86,12 @@ def _flatten_mapping(value: Mapping[Any, Any], path: str, arrays: dict[str, Any]
             raise StateError(f"state{path} has the key {key!r} of type {type(key).__name__}: use strings or integers as keys")
         pairs.append([key, _flatten(value[key], f"{path}.{key}", arrays)])
     return {_TAG: "dict", "v": pairs}
+
+
+def _flatten_bytes(value: bytes, path: str, arrays: dict[str, Any]) -> Any:
+    if len(value) <= _SHORT_BYTES:
+        return {_TAG: "bytes", "v": base64.b64encode(value).decode()}
+    return {_TAG: "blob", "v": _name(path, arrays, np.frombuffer(value, dtype=np.uint8))}
 
 
 def _flatten_array(value: Any, path: str, arrays: dict[str, Any]) -> Any:
@@ -126,9 +135,11 @@ def unflatten(skeleton: Any, arrays: Mapping[str, Any]) -> Any:
         return {key: unflatten(item, arrays) for key, item in value}
     if tag == "tuple":
         return tuple(unflatten(item, arrays) for item in value)
-    if tag in ("tensor", "array", "scalar"):
+    if tag in ("tensor", "array", "scalar", "blob"):
         if value not in arrays:
             raise StateError(f"the state refers to an array {value!r} that is not there")
+        if tag == "blob":
+            return bytes(arrays[value])
         return arrays[value][()] if tag == "scalar" else arrays[value]
     if tag == "bytes":
         return base64.b64decode(value)
@@ -149,7 +160,7 @@ def snapshot(state: Any) -> Any:
         return [snapshot(value) for value in state]
     if type(state) is tuple:
         return tuple(snapshot(value) for value in state)
-    if isinstance(state, np.ndarray):
+    if isinstance(state, (np.ndarray, bytearray)):
         return state.copy()
     if is_tensor(state):
         return state.detach().clone()
@@ -207,7 +218,7 @@ def _bytes(array: Any) -> np.ndarray[Any, np.dtype[np.uint8]]:
     if is_tensor(array):
         import torch
 
-        flat = array.detach().cpu().contiguous().reshape(-1)
+        flat = array.detach().resolve_conj().resolve_neg().cpu().contiguous().reshape(-1)
         found: np.ndarray[Any, np.dtype[np.uint8]] = flat.view(torch.uint8).numpy()
         return found
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8)

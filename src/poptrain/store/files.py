@@ -11,7 +11,7 @@ from pathlib import Path
 from poptrain.core.errors import DiskFull, StoreError
 from poptrain.store.faults import point
 
-__all__ = ["remove", "sync", "sync_folder", "translated", "write_whole"]
+__all__ = ["remove", "removed_on_failure", "sync", "sync_folder", "translated", "write_whole"]
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -32,7 +32,7 @@ def translated(what: str, path: Path) -> Iterator[None]:
 def write_whole(path: Path, data: bytes) -> None:
     """Write a small file so that it is durable and whole, or not there at all."""
     temporary = path.with_name(path.name + ".tmp")
-    with translated("writing", path):
+    with translated("writing", path), removed_on_failure(temporary):
         with temporary.open("wb") as file:
             file.write(data)
             file.flush()
@@ -42,6 +42,17 @@ def write_whole(path: Path, data: bytes) -> None:
         os.replace(temporary, path)
         point("after the rename of a manifest")
         sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def removed_on_failure(temporary: Path) -> Iterator[None]:
+    """Leave no half-written file behind: on a full disk its room is needed."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
 
 
 def sync(path: Path) -> None:

@@ -22,7 +22,7 @@ import numpy as np
 from poptrain.core.errors import CheckpointError, StateError
 from poptrain.core.tree import flatten, is_tensor, unflatten
 from poptrain.store.faults import point
-from poptrain.store.files import translated
+from poptrain.store.files import removed_on_failure, translated
 
 __all__ = ["read_state", "write_state"]
 
@@ -71,8 +71,13 @@ def write_state(path: Path, state: Any) -> int:
     skeleton = json.dumps({"tree": flat.skeleton, "torch": _tensors(flat.arrays)}, separators=(",", ":"))
     text = json.dumps({"__metadata__": {_KEY: skeleton}, **header}, separators=(",", ":")).encode()
     text += b" " * (-(8 + len(text)) % _ALIGNMENT)
+    if len(text) > _LARGEST_HEADER:
+        raise StateError(
+            f"a state's texts and plain numbers may take {_LARGEST_HEADER:,} bytes as JSON, got {len(text):,}: turn long lists "
+            f"of numbers into arrays"
+        )
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with translated("writing", path):
+    with translated("writing", path), removed_on_failure(temporary):
         with temporary.open("wb", buffering=0) as file:
             for data in (len(text).to_bytes(8, "little") + text, *buffers):
                 _write(file, memoryview(data).cast("B") if len(data) else b"")
@@ -99,7 +104,7 @@ def _encode(name: str, array: Any) -> tuple[str, list[int], np.ndarray[Any, Any]
         kind = str(array.dtype).removeprefix("torch.")
         if kind not in _TORCH:
             raise StateError(f"state.{name} is a tensor of {kind}, which a tensor file cannot hold: convert it in state_dict()")
-        data = array.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+        data = array.detach().resolve_conj().resolve_neg().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
         return _TORCH[kind], list(array.shape), data
     kind = array.dtype.name
     if kind not in _NUMPY:
