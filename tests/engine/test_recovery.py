@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -18,7 +20,7 @@ import pytest
 from studies import history, run, slow_climb
 
 import poptrain as pt
-from poptrain.core.errors import CheckpointError, StudyLocked, StudyMismatch
+from poptrain.core.errors import CheckpointError, StoreError, StudyLocked, StudyMismatch
 from poptrain.core.events import Failed
 from poptrain.executors import Processes
 from poptrain.store.journal import Journal
@@ -190,3 +192,19 @@ def test_other_settings_are_refused(tmp_path: Path) -> None:
         run(tmp_path / "study", intervals=2, seed=5)
     with pytest.raises(StudyMismatch, match="raised, not cut"):
         run(tmp_path / "study", intervals=1)
+
+
+def test_a_damaged_snapshot_is_an_error_of_the_store(tmp_path: Path) -> None:
+    run(tmp_path / "study", intervals=2)
+    with contextlib.closing(sqlite3.connect(tmp_path / "study" / "study.sqlite")) as connection, connection:
+        connection.execute("UPDATE snapshot SET data = CAST(REPLACE(CAST(data AS TEXT), '\"rows\"', '\"rots\"') AS BLOB)")
+    with pytest.raises(StoreError, match="snapshot cannot be read"):
+        run(tmp_path / "study", intervals=4)
+
+
+def test_an_event_that_cannot_be_read_is_an_error_of_the_store(tmp_path: Path) -> None:
+    run(tmp_path / "study", intervals=2)
+    with contextlib.closing(sqlite3.connect(tmp_path / "study" / "study.sqlite")) as connection, connection:
+        connection.execute("UPDATE events SET data = '{}' WHERE kind = 'reported' AND member = 0 AND interval = 1")
+    with pytest.raises(StoreError, match="cannot be read"):
+        pt.Study.open(tmp_path / "study").digest()

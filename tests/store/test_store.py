@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -263,3 +264,36 @@ def test_config_is_json(journal: Journal) -> None:
     assert json.loads(journal.config) == {"a": 1}
     journal.set_config('{"a": 2}')
     assert json.loads(journal.config) == {"a": 2}
+
+
+DAMAGE = {
+    "an event that is no JSON": "UPDATE events SET data = '{' WHERE seq = 2",
+    "an event of an unknown kind": "UPDATE events SET kind = 'zzz' WHERE seq = 2",
+    "an event without its fields": "UPDATE events SET data = '{}' WHERE seq = 2",
+    "no version": "DELETE FROM meta",
+    "a version that is no number": "UPDATE meta SET value = 'x' WHERE key = 'version'",
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_a_damaged_journal_is_an_error_of_the_store(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "study.sqlite"
+    made = Journal.create(path, "{}")
+    for event in EVENTS:
+        made.append(event, 7.5)
+    made.commit(b"snapshot")
+    made.close()
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(DAMAGE[name])
+    with pytest.raises(StoreError, match=r"study\.sqlite.* backup"), contextlib.closing(Journal.open(path)) as journal:
+        list(journal.events())
+
+
+def test_a_manifest_that_is_no_text_is_named(tmp_path: Path) -> None:
+    store = CheckpointStore(tmp_path)
+    write_state(store.path(Ref(0, 1)), {"x": np.zeros(3)})
+    store.seal(Ref(0, 1), score=0.5, hparams={"kind": "abc"})
+    path = store.manifest_path(Ref(0, 1))
+    path.write_bytes(path.read_bytes().replace(b"abc", b"a\xe4c"))
+    with pytest.raises(CheckpointError, match=r"m0000-i000001\.json is damaged"):
+        store.manifest(Ref(0, 1))

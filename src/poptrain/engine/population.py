@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from poptrain.core.errors import StoreError
 from poptrain.core.report import Mode, Report
 from poptrain.core.values import Value
 from poptrain.store.checkpoints import Ref
@@ -142,13 +143,23 @@ class Course:
         return msgspec.json.encode(snapshot)
 
     def decode(self, data: bytes, state_type: type[Any]) -> Snapshot:
-        """Go back to a snapshot, in a new epoch, and return it; seconds stay as they are."""
-        snapshot = msgspec.json.decode(data, type=Snapshot)
+        """Go back to a snapshot, in a new epoch, and return it; seconds stay as they are.
+
+        Raises:
+            StoreError: it is damaged, or another version's.
+        """
+        try:
+            snapshot = msgspec.json.decode(data, type=Snapshot)
+            algorithm = msgspec.json.decode(snapshot.algorithm, type=state_type)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise StoreError(
+                f"the journal's snapshot cannot be read ({error}): restore study.sqlite from a backup if it is damaged"
+            ) from error
         for row in snapshot.rows:
             row.running = False
         self.rows, self.best, self.over = snapshot.rows, snapshot.best, snapshot.over
         self.copies, self.failures = snapshot.copies, snapshot.failures
-        self.algorithm = msgspec.json.decode(snapshot.algorithm, type=state_type)
+        self.algorithm = algorithm
         self.epoch = max(self.epoch, snapshot.epoch) + 1
         self.running = 0
         return snapshot

@@ -17,6 +17,8 @@ from poptrain.store.journal import Journal
 
 __all__ = ["BestSoFar", "Commit", "Reader"]
 
+_REMEDY = "restore it from a backup, or upgrade poptrain if a newer version wrote it"
+
 
 @dataclass(frozen=True, slots=True)
 class BestSoFar:
@@ -65,6 +67,8 @@ class Reader:
         journal = Journal.read_only(self._path)
         try:
             yield journal
+        except msgspec.DecodeError as error:
+            raise StoreError(f"the journal {self._path} has an event that cannot be read: {error}; {_REMEDY}") from error
         finally:
             journal.close()
 
@@ -109,4 +113,4 @@ def _decode(path: Path, snapshot: bytes) -> Commit:
     try:
         return msgspec.json.decode(snapshot, type=Commit)
     except msgspec.DecodeError as error:
-        raise StoreError(f"the journal {path} has a snapshot that cannot be read: {error}; upgrade poptrain") from error
+        raise StoreError(f"the journal {path} has a snapshot that cannot be read: {error}; {_REMEDY}") from error

@@ -134,7 +134,7 @@ class CheckpointStore:
             manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
         except OSError as error:
             raise CheckpointError(f"the checkpoint manifest {path} cannot be read: {error.strerror or error}") from error
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise CheckpointError(f"the checkpoint manifest {path} is damaged: {error}") from error
         if manifest.format > _FORMAT:
             raise CheckpointError(f"the checkpoint {path} was written by a newer version of poptrain: upgrade poptrain")

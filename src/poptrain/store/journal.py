@@ -21,6 +21,7 @@ _KINDS: dict[str, type[Any]] = {kind.kind: kind for kind in get_args(Event)}
 _COLUMNS = ("member", "interval", "score", "donor")
 _ENCODER = msgspec.json.Encoder()
 _DECODERS = {name: msgspec.json.Decoder(kind) for name, kind in _KINDS.items()}
+_REMEDY = "restore it from a backup, or upgrade poptrain if a newer version wrote it"
 _INSERT = "INSERT INTO events (kind, member, interval, score, donor, at, data) VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -152,7 +153,14 @@ class Journal:
         sql = f"SELECT seq, at, kind, data FROM events WHERE {' AND '.join(where)} ORDER BY seq"
         with _translated(self._path):
             for seq, at, kind, data in self._connection.execute(sql, values):
-                yield seq, at, _DECODERS[kind].decode(data)
+                yield seq, at, self._decode(seq, kind, data)
+
+    def _decode(self, seq: int, kind: str, data: str) -> Event:
+        try:
+            event: Event = _DECODERS[kind].decode(data)
+        except (KeyError, TypeError, msgspec.DecodeError) as error:
+            raise StoreError(f"event {seq} of the journal {self._path} cannot be read ({error!r}): {_REMEDY}") from error
+        return event
 
     def query(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
         """Return the rows of a query; for reading only."""

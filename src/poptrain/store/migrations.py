@@ -45,9 +45,12 @@ def migrate(connection: sqlite3.Connection, path: str, *, write: bool) -> None:
     """Bring an older journal to this version.
 
     Raises:
-        StoreError: it is newer than this version of poptrain, or older and may only be read.
+        StoreError: it is damaged, newer than this version of poptrain, or older and may only be read.
     """
-    found = int(connection.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()[0])
+    row = connection.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
+    if row is None or not str(row[0]).isdecimal():
+        raise StoreError(f"{path} does not say its schema version, so it is damaged: restore it from a backup")
+    found = int(row[0])
     if found > VERSION:
         raise StoreError(f"{path} has schema version {found}, this poptrain knows {VERSION}: upgrade poptrain")
     if found < VERSION and not write:
