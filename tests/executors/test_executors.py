@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 from toys import Walker, walk
@@ -16,12 +19,21 @@ from toys import Walker, walk
 from poptrain.core.clock import ManualClock
 from poptrain.core.errors import ConfigError
 from poptrain.core.tree import difference
-from poptrain.executors import Copy, Executor, Inline, Job, Processes, Simulated
+from poptrain.executors import Copy, Executor, Inline, Job, Processes, Simulated, processes
 from poptrain.executors.devices import device_environment, visible_devices
 from poptrain.store.tensorfile import read_state, write_state
 from poptrain.trainable.bodies import BodySpec
 from poptrain.trainable.host import HostSpec
 from poptrain.trainable.work import Broke, Done, Lost, Order, Outcome, Saved, SaveFailed
+
+
+class Sleeper(Walker):
+    """Takes a hundredth of a second for a step."""
+
+    def step(self, steps: int) -> None:
+        super().step(steps)
+        time.sleep(0.01 * steps)
+
 
 MAKERS: dict[str, Callable[[], Executor]] = {
     "inline": Inline,
@@ -185,6 +197,59 @@ def test_a_killed_worker_is_reported_with_its_members_and_another_one_starts(tmp
     collect(executor, 4)
     executor.close()
     assert not any(psutil.pid_exists(pid) for pid in pids(executor))
+
+
+def test_a_worker_that_dies_before_it_has_written_says_what(tmp_path: Path) -> None:
+    executor = Processes(workers=1)
+    executor.start(job(tmp_path, population=1))
+    executor.advance(order(0, 0))
+    collect(executor, 1)
+    write_state(tmp_path / "other.safetensors", {"objects": {"box": {"value": np.zeros(2)}}})
+    [pid] = pids(executor)
+    os.kill(pid, signal.SIGSTOP)
+    executor.save(0, str(tmp_path / "a.safetensors"))
+    executor.replace([Copy(0, None, str(tmp_path / "other.safetensors"))])  # whose state needs no worker
+    os.kill(pid, signal.SIGKILL)
+    [lost] = collect(executor, 1, Lost)
+    assert (lost.members, lost.files) == ([], [str(tmp_path / "a.safetensors")])
+    executor.close()
+
+
+@pytest.mark.timeout(60)
+def test_thousands_of_messages_and_answers_do_not_block_each_other(tmp_path: Path) -> None:
+    executor = Processes(workers=1)
+    executor.start(job(tmp_path))
+    executor.advance(order(0, 0))
+    collect(executor, 1)
+    for number in range(3000):
+        executor.save(0, str(tmp_path / f"{number}.safetensors"))
+    assert len(collect(executor, 3000, Saved)) == 3000
+    executor.close()
+
+
+def test_a_state_saved_for_a_copy_is_not_taken_for_what_its_owner_became(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A donor that is a recipient too must not go on elsewhere from the state that it has given away."""
+    monkeypatch.setattr(processes, "_SHORT", -1.0)  # one order at a time, so that members move to idle workers
+    executor = Processes(workers=2)
+    executor.start(job(tmp_path, Sleeper))
+    for member in range(4):
+        executor.advance(order(member, 0))
+    done = collect(executor, 4)
+    homes = {d.member: d.worker for d in done}
+    before = scores(done)
+    donor, source = (member for member in range(4) if homes[member] == 0)
+    other = next(member for member in range(4) if homes[member] == 1)
+    executor.replace(
+        [Copy(other, donor, str(tmp_path / "given.safetensors")), Copy(donor, source, str(tmp_path / "unused.safetensors"))]
+    )
+    collect(executor, 1, Saved)
+    executor.advance(replace(order(source, 1), steps=100))  # keeps the donor's worker busy for a second
+    executor.advance(replace(order(donor, 1), steps=0))
+    found = scores(collect(executor, 2))
+    assert found[donor, 2] == before[source, 1]
+    executor.close()
 
 
 def test_copies_restart_no_worker(tmp_path: Path) -> None:

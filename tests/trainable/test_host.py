@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -240,3 +241,40 @@ def test_class_form_reads_back_what_is_in_force() -> None:
     one.train(order(0, 0, pace=1.0))
     with pytest.raises(UserCodeFailed, match=r"'pace' is 2.0 in the study, but right after configure 1.0"):
         one.train(order(0, 1, pace=2.0))
+
+
+class Torn(Walker):
+    """Raises in the middle of loading a state whose number of steps is negative."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.position = state["position"].copy()
+        if state["steps"] < 0:
+            raise ValueError("half loaded")
+        self.steps = state["steps"]
+
+
+class Unsaveable(Walker):
+    """Raises when its state is asked for after the second interval."""
+
+    def state_dict(self) -> dict[str, Any]:
+        if self.steps == 6:
+            raise ValueError("cannot be taken")
+        return super().state_dict()
+
+
+def test_a_member_whose_state_could_not_be_loaded_begins_anew(tmp_path: Path) -> None:
+    write_state(tmp_path / "bad.safetensors", {"position": np.array([7.0, 7.0]), "steps": -1})
+    one = host(Torn)
+    want = one.train(order(0, 0, pace=1.0)).metrics
+    one.load(0, tmp_path / "bad.safetensors")
+    with pytest.raises(UserCodeFailed, match="half loaded"):
+        one.train(order(0, 1, pace=1.0))
+    assert one.train(order(0, 0, pace=1.0)).metrics == want
+
+
+def test_a_member_whose_state_could_not_be_saved_begins_anew(tmp_path: Path) -> None:
+    one = host(Unsaveable)
+    want = one.train(order(0, 0, pace=1.0)).metrics
+    with pytest.raises(UserCodeFailed, match="cannot be taken"):
+        one.train(replace(order(0, 1, pace=1.0), save_to=str(tmp_path / "a.safetensors")))
+    assert one.train(order(0, 0, pace=1.0)).metrics == want

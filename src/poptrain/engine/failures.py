@@ -11,12 +11,11 @@ __all__ = ["failure_of"]
 
 def failure_of(broke: Broke) -> PoptrainError:
     """Return the exception to raise: the project's own class where a check failed, TrainingFailed for everything else."""
-    found = getattr(errors, broke.error, None)
-    kind = found if isinstance(found, type) and issubclass(found, PoptrainError) else TrainingFailed
+    kind: type[PoptrainError] = getattr(errors, broke.error) if broke.contract else TrainingFailed
     where = f"member {broke.member}"
     if broke.interval >= 0:
         where += f", interval {broke.interval + 1}, worker {broke.worker}"
-    if kind is TrainingFailed:
+    if not broke.contract:
         return TrainingFailed(f"{where}: {broke.message}\n\n{broke.traceback.rstrip()}")
     failure = kind.__new__(kind)
     failure.args = (f"{where}: {broke.message}",)  # not through __init__: MissingExtra's takes other arguments

@@ -28,13 +28,12 @@ class Inline(Executor):
         block: then, the most rows of one computation; None lets free memory decide.
     """
 
-    stable = True
-
     def __init__(
         self, *, threads: int = 1, clock: Clock | None = None, batched: bool = False, block: int | None = None
     ) -> None:
         self.batched = batched
         self.block = block if batched else 1
+        self.stable = not batched  # all that train together have moved on once one of them has reported
         self._threads = threads
         self._clock = clock or SystemClock()
         self._orders: deque[Order] = deque()
@@ -53,6 +52,8 @@ class Inline(Executor):
 
     def start(self, job: Job) -> None:
         """Make the host of all members."""
+        self._orders.clear()
+        self._outcomes.clear()
         self._stack.enter_context(limited_threads(self._threads))
         self._host: AnyHost = make_host(job.host)
 
@@ -73,6 +74,7 @@ class Inline(Executor):
     def arrange(self, *, batched: bool, block: int | None) -> None:
         """Change how members of the population form are trained; they lose their states."""
         self.batched = batched
+        self.stable = not batched
         self.block = block if batched else 1
         if isinstance(self._host, Blocks):
             self._host.arrange(self.block)

@@ -27,15 +27,7 @@ def make_host(spec: HostSpec) -> AnyHost:
 
 def broke(order: Order, failure: UserCodeFailed, worker: int) -> Broke:
     """Return the outcome of an order whose code raised."""
-    return Broke(
-        member=order.member,
-        interval=order.interval,
-        epoch=order.epoch,
-        error=type(failure.error).__name__,
-        message=explain(failure),
-        traceback=failure.traceback,
-        worker=worker,
-    )
+    return _broke(failure, member=order.member, interval=order.interval, epoch=order.epoch, worker=worker)
 
 
 def train_here(host: AnyHost, order: Order, worker: int) -> Done | Broke | SaveFailed:
@@ -104,11 +96,22 @@ def failed(member: int, path: str, error: Exception) -> SaveFailed:
 
 
 def _broke_at_rest(member: int, failure: UserCodeFailed) -> Broke:
+    return _broke(failure, member=member, interval=-1, epoch=-1)
+
+
+def _broke(failure: UserCodeFailed, *, member: int, interval: int, epoch: int, worker: int = 0) -> Broke:
     return Broke(
         member=member,
-        interval=-1,
-        epoch=-1,
+        interval=interval,
+        epoch=epoch,
         error=type(failure.error).__name__,
-        message=explain(failure),
-        traceback=failure.traceback,
+        message=_printable(explain(failure)),
+        traceback=_printable(failure.traceback),
+        worker=worker,
+        contract=failure.contract,
     )
+
+
+def _printable(text: str) -> str:
+    """Return text that any pipe and file can hold: names of files may bring halves of characters along."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

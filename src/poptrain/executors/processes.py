@@ -71,6 +71,7 @@ class Processes(Executor):
         self._home: dict[int, int] = {}  # member -> worker that has a body or state of it
         self._file: dict[int, str] = {}  # member -> file that holds its state, to be loaded before it trains
         self._safe: dict[int, str] = {}  # member -> file that holds the same state as its worker does
+        self._asked: dict[int, str] = {}  # member -> file that will, once it is written
         self._saving: dict[str, int] = {}  # file -> worker that was asked to write it
         self._blocked: dict[int, str] = {}  # member -> file it waits for
         self._slowest = 0.0
@@ -88,6 +89,7 @@ class Processes(Executor):
 
     def start(self, job: Job) -> None:
         """Start the workers; returns before they are ready."""
+        self._clear()
         self._job = job
         self._share = math.ceil(job.population / self._count)
         self._population = job.population
@@ -112,6 +114,7 @@ class Processes(Executor):
             return
         if member in self._home and member not in self._file:
             self._saving[path] = self._home[member]
+            self._asked[member] = path
             self._tell(self._home[member], SaveRequest(member, path))
         else:
             self._outcomes.append(SaveFailed(member=member, path=path, message="no worker has this state", full=False))
@@ -174,7 +177,17 @@ class Processes(Executor):
             worker.close(abandon=abandon)
         for worker in self._workers:
             worker.join(abandon=abandon)
+        self._clear()
+
+    def _clear(self) -> None:
+        """Forget the study before, whose files and orders must not reach the next one."""
         self._workers.clear()
+        self._queue.clear()
+        self._outcomes.clear()
+        for places in (self._home, self._file, self._safe, self._asked, self._saving, self._blocked):
+            places.clear()
+        self._slowest = 0.0
+        self._starts = 0
 
     # Where states are.
 
@@ -184,7 +197,7 @@ class Processes(Executor):
 
     def _source(self, member: int, path: str) -> None:
         """Note that a member's state is in a file (or, for an empty path, in its worker again)."""
-        self._safe.pop(member, None)
+        self._moved(member)
         self._blocked.pop(member, None)
         if not path:
             self._file.pop(member, None)
@@ -197,10 +210,15 @@ class Processes(Executor):
         """Let a member have no state anywhere."""
         home = self._home.pop(member, None)
         self._file.pop(member, None)
-        self._safe.pop(member, None)
+        self._moved(member)
         self._blocked.pop(member, None)
         if home is not None:
             self._tell(home, ForgetRequest([member]))
+
+    def _moved(self, member: int) -> None:
+        """Note that a member's state is about to be another one than any file holds that was written of it."""
+        self._safe.pop(member, None)
+        self._asked.pop(member, None)
 
     # Who does what.
 
@@ -261,7 +279,7 @@ class Processes(Executor):
         if home is not None and home != worker.number:
             path = path or self._safe[member]
             self._tell(home, ForgetRequest([member]))
-        self._safe.pop(member, None)
+        self._moved(member)
         self._home[member] = worker.number
         if path:
             self._tell(worker.number, LoadRequest(member, path))
@@ -314,9 +332,10 @@ class Processes(Executor):
         self._saving.pop(message.path, None)
         if isinstance(message, Saved):
             self._blocked = {m: p for m, p in self._blocked.items() if p != message.path}
-        busy = {order.member for worker in self._workers for order in worker.orders}
-        if isinstance(message, Saved) and message.member not in busy:
-            self._safe[message.member] = message.path
+        if self._asked.get(message.member) == message.path:
+            del self._asked[message.member]
+            if isinstance(message, Saved):
+                self._safe[message.member] = message.path
 
     def _ended(self, worker: Worker, message: Done | Broke) -> None:
         order = next((order for order in worker.orders if order.member == message.member), None)
@@ -326,9 +345,10 @@ class Processes(Executor):
         now = self._clock.monotonic()
         self._slowest = max(self._slowest, now - worker.since)
         worker.since = now
-        if isinstance(message, Broke):
-            self._home.pop(order.member, None)
-        elif message.saved >= 0:
+        # After going back to a commit the member may have been given another state, or the same interval again.
+        stays = self._home.get(order.member) == worker.number and order.member not in self._file
+        again = any(later.member == order.member for later in worker.orders)
+        if isinstance(message, Done) and message.saved >= 0 and stays and not again:
             self._safe[order.member] = order.save_to
 
     def _lost(self, worker: Worker, reason: str, detail: str) -> None:
@@ -352,7 +372,7 @@ class Processes(Executor):
         self._queue = [o for o in self._queue if o.member not in members]
         self._workers[number] = self._spawn(number)
         running = -1 if order is None else order.member
-        if members:
+        if members or never:
             self._outcomes.append(
                 Lost(
                     worker=number,
@@ -361,6 +381,7 @@ class Processes(Executor):
                     interval=-1 if order is None else order.interval,
                     reason=reason,
                     detail=detail,
+                    files=sorted(never),
                 )
             )
 

@@ -46,7 +46,7 @@ class Simulated(Executor):
         self._clock = ManualClock()
         self._waiting: deque[Order] = deque()
         self._running: list[tuple[float, int, int, Order]] = []
-        self._idle = list(range(workers))
+        self._idle: list[int] = []
         self._outcomes: list[Outcome] = []
 
     @property
@@ -61,6 +61,8 @@ class Simulated(Executor):
 
     def start(self, job: Job) -> None:
         """Make the host of all members."""
+        self._idle = list(range(self._count))
+        self._outcomes.clear()
         self._host: AnyHost = make_host(job.host)
         self._deadline = job.deadline
 

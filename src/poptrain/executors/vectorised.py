@@ -47,7 +47,6 @@ class Vectorised(Executor):
             if workers
             else Inline(threads=threads, clock=clock, batched=True, block=block)
         )
-        self.stable = self._inner.stable
         self._note()
 
     @property
@@ -92,3 +91,4 @@ class Vectorised(Executor):
     def _note(self) -> None:
         self.batched = self._inner.batched
         self.block = self._inner.block
+        self.stable = self._inner.stable

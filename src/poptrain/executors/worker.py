@@ -10,6 +10,7 @@ import threading
 import time
 import traceback
 from multiprocessing.connection import Connection
+from queue import SimpleQueue
 from typing import Any
 
 import cloudpickle
@@ -56,11 +57,10 @@ def main() -> None:
 
 def serve(host: AnyHost, connection: Connection, number: int) -> None:
     """Carry out messages in their order until told to close, or until the controller is gone."""
+    inbox: SimpleQueue[Any] = SimpleQueue()
+    threading.Thread(target=_listen, args=(connection, inbox), daemon=True, name="listen").start()
     while True:
-        try:
-            message = receive(connection)
-        except (EOFError, OSError):
-            os._exit(0)  # nobody is left to train for; bodies may be anywhere
+        message = inbox.get()
         if isinstance(message, CloseRequest):
             host.close()
             return
@@ -69,6 +69,21 @@ def serve(host: AnyHost, connection: Connection, number: int) -> None:
                 send(connection, outcome)
             except OSError:
                 os._exit(0)
+
+
+def _listen(connection: Connection, inbox: SimpleQueue[Any]) -> None:
+    """Take messages off the pipe as they come.
+
+    If the worker read only between its tasks, many messages would fill the pipe in one direction while their answers fill the
+    other, and both sides would wait for each other.
+    """
+    message: Any = None
+    while not isinstance(message, CloseRequest):
+        try:
+            message = receive(connection)
+        except (EOFError, OSError):
+            os._exit(0)  # nobody is left to train for; bodies may be anywhere
+        inbox.put(message)
 
 
 def _carry_out(host: AnyHost, message: Any, number: int) -> list[Outcome]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, TypeVar, cast
 
+from poptrain.core import errors
 from poptrain.core.errors import HyperparameterNotApplied, PoptrainError, ReportError, TrainingFailed
 from poptrain.core.rng import seed_everything
 from poptrain.core.values import Hparams
@@ -56,6 +57,12 @@ class UserCodeFailed(Exception):
         super().__init__(str(error))
         self.error = error
         self.traceback = text
+
+    @property
+    def contract(self) -> bool:
+        """Whether the code broke a rule of this project, which is a fault of the code and not of one member's training."""
+        kind = type(self.error)
+        return kind is not TrainingFailed and getattr(errors, kind.__name__, None) is kind
 
 
 class Body(ABC):
@@ -164,7 +171,7 @@ def guarded(call: Callable[[], T]) -> T:
     """Return what user code returns; what it raises becomes UserCodeFailed."""
     try:
         return call()
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # sys.exit() in training code must not end the worker, nor the study's program
         raise UserCodeFailed(error, traceback.format_exc()) from error
 
 
@@ -256,5 +263,4 @@ class LoopBody(Body):
 def explain(failure: UserCodeFailed) -> str:
     """Return the one line that says what failed."""
     kind = type(failure.error).__name__
-    known = isinstance(failure.error, PoptrainError)
-    return str(failure.error) if known else f"{kind}: {failure.error}"
+    return str(failure.error) if isinstance(failure.error, PoptrainError) else f"{kind}: {failure.error}"

@@ -81,17 +81,14 @@ class Host:
             UserCodeFailed: the user's code raised. The member's body is gone, and its state with it.
         """
         began = time.time()
-        seat = self._seat(order)
         try:
-            result: Result = seat.body.run(order)
+            result: Result = self._seat(order).body.run(order)
+            self._room.measure()
+            ended = time.time()
+            saved = self.save(order.member, Path(order.save_to)) if order.save_to else -1
         except BaseException:
             self.forget([order.member])
             raise
-        self._room.measure()
-        saved = -1
-        ended = time.time()
-        if order.save_to:
-            saved = self.save(order.member, Path(order.save_to))
         return Done(
             member=order.member,
             interval=order.interval + 1,

@@ -55,7 +55,12 @@ class Done:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broke:
-    """The user's code, or a check of it, raised; `error` is the exception class's name."""
+    """The user's code, or a check of it, raised; `error` is the exception class's name.
+
+    Args:
+        contract: whether the code broke a rule of this project, so that `error` names one of its exceptions: a fault of the
+            code, never of one member's training.
+    """
 
     member: int
     interval: int
@@ -64,6 +69,7 @@ class Broke:
     message: str
     traceback: str
     worker: int = 0
+    contract: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +93,10 @@ class SaveFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lost:
-    """A worker is gone, with the states of its members; `running` was training on it (-1: nobody)."""
+    """A worker is gone, with the states of its members; `running` was training on it (-1: nobody).
+
+    `files` are those that it was asked to write and never will.
+    """
 
     worker: int
     members: list[int] = field(default_factory=list)
@@ -95,6 +104,7 @@ class Lost:
     interval: int = -1
     reason: str = "lost"  # lost | stuck
     detail: str = ""
+    files: list[str] = field(default_factory=list)
 
 
 Outcome: TypeAlias = Done | Broke | Saved | SaveFailed | Lost
