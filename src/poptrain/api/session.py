@@ -13,7 +13,7 @@ from poptrain.core.errors import ConfigError
 from poptrain.core.events import HeldOut
 from poptrain.core.rng import Keys
 from poptrain.core.values import Hparams
-from poptrain.engine import Ending, Engine, Observer, Plan
+from poptrain.engine import Engine, Observer, Plan
 from poptrain.engine.arrangement import arrange
 from poptrain.engine.preflight import PreflightReport, preflight
 from poptrain.engine.signals import Interrupts
@@ -91,9 +91,8 @@ class Session:
             stack.callback(journal.close)
             if not self._finished(journal):
                 interrupts = stack.enter_context(self.interrupts or Interrupts())
-                ending = self._train(journal, interrupts)
-                if ending.status == "finished":
-                    self._score_held_out(journal)
+                self._train(journal, interrupts)
+            self._score_held_out(journal)
         return Study.open(self.directory.path)
 
     def _journal(self) -> Journal:
@@ -116,7 +115,7 @@ class Session:
         latest = Study.open(self.directory.path)
         return latest.finished and latest.intervals_left == 0
 
-    def _train(self, journal: Journal, interrupts: Interrupts) -> Ending:
+    def _train(self, journal: Journal, interrupts: Interrupts) -> None:
         checkpoints = CheckpointStore(self.directory.checkpoints)
         done = False
         self.executor.start(self._job())
@@ -134,9 +133,8 @@ class Session:
                 checkpoints=checkpoints,
                 observer=self.observer,
             )
-            ending = engine.run(interrupts)
+            engine.run(interrupts)
             done = True
-            return ending
         finally:
             self.executor.close(abandon=not done)
 
@@ -174,10 +172,13 @@ class Session:
         return Job(host, self.config.population, Path(self.directory.logs), self.config.deadline)
 
     def _score_held_out(self, journal: Journal) -> None:
+        """Score the best state of a finished study, unless that was done before."""
         study = Study.open(self.directory.path)
-        if self.held_out is None or not study.scored:
+        if self.held_out is None or not study.finished or not study.scored:
             return
-        best = study.best
+        best, before = study.best, study.held_out
+        if before is not None and (before.member, before.interval) == (best.member, best.interval):
+            return
         scored = self.held_out(best.load(), best.hparams)
         metrics = scored if isinstance(scored, Mapping) else scored.metrics
         notes = {} if isinstance(scored, Mapping) else scored.notes

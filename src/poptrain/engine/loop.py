@@ -92,18 +92,30 @@ class Engine:
         try:
             self._keeper.open(self._algorithm, self._context, self._handle)
             self._round_began = self._executor.clock.monotonic()
+            self._note_ending(interrupts)
             self._dispatch()
-            while self._unfinished(interrupts):
-                for outcome in self._executor.poll(self._keeper.patience()):
-                    self._handle(outcome)
-                decided = self._decide()
-                if decided or self._saver.busy or self._keeper.due():
-                    self._keeper.keep(self._handle)
-                if decided:
-                    self._dispatch()
-            return self._end(paused=interrupts.requested)
+            while True:
+                while self._unfinished(interrupts):
+                    self._turn()
+                ending = self._end(paused=interrupts.requested)
+                if ending is not None:
+                    return ending
         finally:
             self._saver.close()
+
+    def _turn(self) -> None:
+        """Wait for something to happen, decide what is due, and keep it."""
+        decided = False
+        for outcome in self._executor.poll(self._keeper.patience()):
+            self._handle(outcome)
+            if not self._plan.synchronous:
+                # One at a time: a donor must be in the state that the algorithm judges it by.
+                decided |= self._decide()
+        decided |= self._decide()
+        if decided or self._saver.busy or self._keeper.due():
+            self._keeper.keep(self._handle)
+        if decided:
+            self._dispatch()
 
     # Orders.
 
@@ -195,7 +207,7 @@ class Engine:
         self._saver.add(Failed(member=row.member, interval=row.interval, reason=reason, detail=detail, worker=worker))
 
     def _fail(self, row: Row, reason: str, detail: str) -> None:
-        """Count an interval that cannot be trained as failed: worst rank, the state as it was before."""
+        """Count an interval that cannot be trained as failed: worst rank, and no other state than it has."""
         self._course.rest(row)
         row.interval += 1
         row.fitness = None
@@ -214,18 +226,19 @@ class Engine:
     def _broke(self, broke: Broke) -> None:
         if broke.epoch not in (self._course.epoch, -1):
             return
-        if self._plan.on_error == "stop" or broke.epoch < 0:
+        if self._plan.on_error == "stop" or broke.epoch < 0 or broke.contract:
             raise failure_of(broke)
         row = self._course.rows[broke.member]
-        if row.state is not None and row.state not in self._saver.written:
-            row.state = None  # the only copy was in the body that broke
+        # Its state was in the body that broke. Whether a file holds it too depends on time, and results must not.
+        row.state = None
         self._executor.replace([self._keeper.source(row)])
         self._fail(row, "error", broke.message)
 
     def _lost(self, lost: Lost) -> None:
         """Let members of a lost worker go on from their files; go back to the last commit where there is none."""
         rows = [self._course.rows[member] for member in lost.members]
-        if any(row.state is not None and row.state not in self._saver.written for row in rows):
+        awaited = any(Ref.of(path) in self._saver.requested for path in lost.files)
+        if awaited or any(row.state is not None and row.state not in self._saver.written for row in rows):
             self._keeper.go_back(self._algorithm)
         else:
             self._executor.replace([self._keeper.source(row) for row in rows])
@@ -317,19 +330,24 @@ class Engine:
 
     # Ending.
 
-    def _unfinished(self, interrupts: Interrupts) -> bool:
+    def _note_ending(self, interrupts: Interrupts) -> None:
         limit = self._plan.max_seconds
         if interrupts.requested:
             self._ending = "interrupted"
         elif limit is not None and self._keeper.seconds() >= limit:
             self._ending = f"the budget of {limit:g} seconds is spent"
+
+    def _unfinished(self, interrupts: Interrupts) -> bool:
+        self._note_ending(interrupts)
         if self._course.running:
             return True
         if self._ending or self._course.over:
             return False
         return any(row.interval < self._plan.intervals or row.told < row.interval for row in self._course.rows)
 
-    def _end(self, *, paused: bool) -> Ending:
+    def _end(self, *, paused: bool) -> Ending | None:
+        """Commit how the run ended; None if a worker was lost meanwhile, with states that have to be trained again."""
+        epoch = self._course.epoch
         done = all(row.interval >= self._plan.intervals for row in self._course.rows)
         if paused and not done and not self._course.over:
             ending = Ending("paused", self._ending)
@@ -339,5 +357,7 @@ class Engine:
             ending = Ending("finished", reason)
             self._saver.add(Finished(because=ending.because))
         self._keeper.flush(self._handle)
+        if self._course.epoch != epoch:
+            return None
         self._saver.collect(self._course.needed())
         return ending
