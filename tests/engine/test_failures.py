@@ -277,6 +277,13 @@ def test_a_worker_that_cannot_start_is_an_error(tmp_path: Path) -> None:
         ({"on_error": "ignore"}, ConfigError, "'stop' or 'diverge'"),
         ({"max_seconds": 0}, BudgetError, "max_seconds"),
         ({"workers": 0, "executor": "processes"}, ConfigError, "workers must be at least 1"),
+        ({"workers": 1.5, "executor": "processes"}, ConfigError, r"workers must be a whole number.* got 1\.5"),
+        ({"threads": 0}, ConfigError, "threads must be a whole number of at least 1, got 0"),
+        ({"bodies": 0}, ConfigError, "bodies must be a whole number of at least 1, got 0"),
+        ({"deadline": 0}, ConfigError, "deadline must be more than 0 seconds, got 0"),
+        ({"deadline": math.nan}, ConfigError, "deadline must be more than 0 seconds, got nan"),
+        ({"durability": math.inf}, ConfigError, "durability must be .* finite, got inf"),
+        ({"seed": 2**64}, ConfigError, "seed"),
     ],
 )
 def test_bad_arguments_are_refused(changes: dict[str, Any], kind: type[Exception], text: str, tmp_path: Path) -> None:

@@ -113,6 +113,7 @@ def tune(
     search = space if isinstance(space, Space) else Space(space)
     chosen = PBT() if algorithm is None else algorithm
     label = name or _label(train)
+    _check_sizes(workers=workers, threads=threads, bodies=bodies, deadline=deadline)
     kind = "processes" if executor == "auto" and not together else executor
     count = workers if workers is not None else _workers(kind, population)
     made = make_executor(kind, workers=count, threads=threads)
@@ -163,6 +164,17 @@ def tune(
         interrupts=interrupts,
     )
     return session.run()
+
+
+def _check_sizes(*, workers: int | None, threads: int, bodies: int | None, deadline: float | None) -> None:
+    """Refuse what no executor could work with, before anything is made."""
+    for name, value, least in (("workers", workers, 0), ("threads", threads, 1), ("bodies", bodies, 1)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
+            raise ConfigError(f"{name} must be a whole number of at least {least}, got {value!r}: pass {name}={max(1, least)}")
+    if deadline is not None and not deadline > 0:
+        raise ConfigError(
+            f"deadline must be more than 0 seconds, got {deadline!r}: pass None for a deadline found by measuring"
+        )
 
 
 def _workers(executor: str | Executor, population: int) -> int:

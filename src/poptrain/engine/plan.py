@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
@@ -60,9 +61,11 @@ class Plan:
             raise ConfigError(f"on_error must be 'stop' or 'diverge', got {self.on_error!r}")
         if not self.metric:
             raise ConfigError("metric must be the name of what member.report(...) reports, got an empty name")
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
-            raise ConfigError(f"seed must be a whole number of 0 or more, got {self.seed!r}")
-        if not self.durability >= 0:
-            raise ConfigError(f"durability must be 0 or more seconds, got {self.durability!r}")
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**63:
+            raise ConfigError(f"seed must be a whole number of 0 or more and less than 2**63, got {self.seed!r}")
+        if not 0 <= self.durability < math.inf:
+            raise ConfigError(
+                f"durability must be 0 or more seconds and finite, got {self.durability!r}: pass 1e9 for hardly ever"
+            )
         if self.max_seconds is not None and not self.max_seconds > 0:
             raise BudgetError(f"max_seconds must be more than 0, got {self.max_seconds!r}: pass None for no limit")
