@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from retrace import retrace
 from studies import Climber, history, run
 
 import poptrain as pt
@@ -268,3 +269,19 @@ def test_workers_lost_with_orders_sent_ahead(durability: float, tmp_path: Path) 
     if not [row for row in history(tmp_path / "study") if row[1] == 0 and row[3] is None]:  # nobody lost three times
         assert study.digest() == want
     assert study.intervals_left == 0
+
+
+@pytest.mark.parametrize("bodies", [None, 1])
+def test_an_asynchronous_study_is_what_its_journal_says_whoever_was_lost(bodies: int | None, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"algorithm": pt.PBT(exploit=pt.exploit.tournament()), "bodies": bodies, "intervals": 8}
+    study = run(tmp_path / "study", synchronous=False, executor=Hasty(workers=3), **options)
+    assert [e for e in events(tmp_path / "study", Failed) if e.reason == "lost"]
+    assert study.copies
+    assert retrace(tmp_path / "study") == 6 * 8
+
+
+def test_a_study_that_went_through_many_hands_is_what_its_journal_says(tmp_path: Path) -> None:
+    executors = [Inline(), Processes(workers=2), Simulated(workers=3), Processes(workers=3)]
+    for number, executor in enumerate(executors):
+        run(tmp_path / "study", synchronous=False, executor=executor, intervals=3 + 2 * number)
+    assert retrace(tmp_path / "study") == 6 * 9

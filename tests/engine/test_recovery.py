@@ -100,9 +100,10 @@ def test_workers_killed_at_random_moments(seed: int, tmp_path: Path) -> None:
         for _ in range(3):
             if stop.wait(rng.uniform(0.1, 0.5)):
                 return
-            victims = [p for p in psutil.Process().children() if "poptrain.executors.worker" in " ".join(p.cmdline())]
-            if victims:
-                rng.choice(victims).send_signal(signal.SIGKILL)
+            with contextlib.suppress(psutil.Error):  # a process may end while it is looked at
+                victims = [p for p in psutil.Process().children() if "poptrain.executors.worker" in " ".join(p.cmdline())]
+                if victims:
+                    rng.choice(victims).send_signal(signal.SIGKILL)
 
     killer = threading.Thread(target=murder)
     killer.start()
