@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -177,3 +179,24 @@ def test_auto_takes_processes_where_members_cannot_train_together(tmp_path: Path
 
 def test_no_thread_is_left() -> None:
     assert threading.active_count() < 10
+
+
+class Deadly(Flock):
+    """Kills its worker in the second interval, always, and leaves a mark."""
+
+    def __init__(self, block: pt.Block, folder: Path) -> None:
+        super().__init__(block)
+        self.folder = folder
+
+    def step(self, interval: pt.PopulationInterval) -> None:
+        super().step(interval)
+        if interval.starts[0] > 0:
+            (self.folder / str(time.monotonic_ns())).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_block_that_kills_its_worker_is_tried_three_times_and_not_for_every_member(tmp_path: Path) -> None:
+    (tmp_path / "deaths").mkdir()
+    study = tune(tmp_path / "study", partial(Deadly, folder=tmp_path / "deaths"), executor=pt.Vectorised(workers=1))
+    assert study.because == "all 6 members failed; the last at interval 2"
+    assert len(list((tmp_path / "deaths").iterdir())) == 3

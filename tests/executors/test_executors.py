@@ -19,7 +19,7 @@ from toys import Walker, walk
 from poptrain.core.clock import ManualClock
 from poptrain.core.errors import ConfigError
 from poptrain.core.tree import difference
-from poptrain.executors import Copy, Executor, Inline, Job, Processes, Simulated, processes
+from poptrain.executors import Copy, Executor, Inline, Job, Processes, Simulated, deadlines
 from poptrain.executors.devices import device_environment, visible_devices
 from poptrain.store.tensorfile import read_state, write_state
 from poptrain.trainable.bodies import BodySpec
@@ -231,7 +231,7 @@ def test_a_state_saved_for_a_copy_is_not_taken_for_what_its_owner_became(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A donor that is a recipient too must not go on elsewhere from the state that it has given away."""
-    monkeypatch.setattr(processes, "_SHORT", -1.0)  # one order at a time, so that members move to idle workers
+    monkeypatch.setattr(deadlines, "_SHORT", -1.0)  # one order at a time, so that members move to idle workers
     executor = Processes(workers=2)
     executor.start(job(tmp_path, Sleeper))
     for member in range(4):

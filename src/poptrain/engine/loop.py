@@ -246,7 +246,8 @@ class Engine:
             self._course.rest(self._course.rows[member])
         if lost.running >= 0:
             key = (lost.running, lost.interval)
-            self._losses[key] = self._losses.get(key, 0) + 1
+            for one in {key, *lost.together}:
+                self._losses[one] = self._losses.get(one, 0) + 1
             again = "; tried again" if self._losses[key] <= _RETRIES else ""
             row = self._course.rows[lost.running]
             self._note_failure(row, lost.reason, f"interval {lost.interval + 1}: {lost.detail}{again}", lost.worker)

@@ -13,18 +13,13 @@ import cloudpickle
 from poptrain.core.clock import Clock, SystemClock
 from poptrain.core.errors import ConfigError, WorkerError
 from poptrain.executors.base import Copy, Executor, Job
+from poptrain.executors.deadlines import Deadline
 from poptrain.executors.devices import visible_devices
 from poptrain.executors.wire import ArrangeRequest, Batch, CopyRequest, Fatal, ForgetRequest, LoadRequest, Ready, SaveRequest
 from poptrain.executors.workers import Worker
 from poptrain.trainable.work import Broke, Done, Lost, Order, Outcome, Saved, SaveFailed
 
 __all__ = ["Processes"]
-
-_SHORTEST_DEADLINE = 600.0
-"""Seconds below which the automatic deadline never falls."""
-
-_SHORT = 0.5
-"""Seconds up to which the slowest interval counts as short."""
 
 _STARTS = 6
 """Workers in a row that may die before they are ready."""
@@ -74,7 +69,7 @@ class Processes(Executor):
         self._asked: dict[int, str] = {}  # member -> file that will, once it is written
         self._saving: dict[str, int] = {}  # file -> worker that was asked to write it
         self._blocked: dict[int, str] = {}  # member -> file it waits for
-        self._slowest = 0.0
+        self._deadline = Deadline()
         self._starts = 0
 
     @property
@@ -91,6 +86,7 @@ class Processes(Executor):
         """Start the workers; returns before they are ready."""
         self._clear()
         self._job = job
+        self._deadline = Deadline(job.deadline)
         self._share = math.ceil(job.population / self._count)
         self._population = job.population
         try:
@@ -157,7 +153,7 @@ class Processes(Executor):
         self.batched = batched
         self.block = block if batched else 1
         self._home.clear()
-        self._slowest = 0.0
+        self._deadline = Deadline(self._job.deadline)
         for worker in self._workers:
             worker.tell(ArrangeRequest(self.block))
 
@@ -186,7 +182,6 @@ class Processes(Executor):
         self._outcomes.clear()
         for places in (self._home, self._file, self._safe, self._asked, self._saving, self._blocked):
             places.clear()
-        self._slowest = 0.0
         self._starts = 0
 
     # Where states are.
@@ -229,7 +224,7 @@ class Processes(Executor):
                     self._send_batch(worker)
             return
         # While intervals are short, each worker has its next order at hand and does not wait for the controller.
-        ahead = 2 if self._slowest < _SHORT else 1
+        ahead = 2 if self._deadline.short else 1
         for depth in range(ahead):
             for worker in self._workers:
                 if worker.ready and len(worker.orders) == depth and self._queue:
@@ -343,7 +338,7 @@ class Processes(Executor):
             return
         worker.orders.remove(order)
         now = self._clock.monotonic()
-        self._slowest = max(self._slowest, now - worker.since)
+        self._deadline.note(now - worker.since)
         worker.since = now
         # After going back to a commit the member may have been given another state, or the same interval again.
         stays = self._home.get(order.member) == worker.number and order.member not in self._file
@@ -363,7 +358,7 @@ class Processes(Executor):
         if not worker.ready:
             self._starts += 1
             if self._starts >= _STARTS:
-                raise WorkerError(f"workers die before they are ready, {_STARTS} times now ({detail}): see {worker.log}")
+                raise WorkerError(f"workers die before they are ready, {_STARTS} times now ({detail})")
         self._home = {m: home for m, home in self._home.items() if home != number}
         for path in never:
             del self._saving[path]
@@ -382,27 +377,23 @@ class Processes(Executor):
                     reason=reason,
                     detail=detail,
                     files=sorted(never),
+                    together=[(o.member, o.interval) for o in worker.orders] if self.batched else [],
                 )
             )
 
     # Deadlines.
-
-    def _limit(self) -> float:
-        if self._job.deadline is not None:
-            return self._job.deadline
-        return max(_SHORTEST_DEADLINE, 20 * self._slowest)
 
     def _patience(self) -> float | None:
         """Return seconds until the next order is overdue; None where nobody trains."""
         since = [w.since for w in self._workers if w.running is not None]
         if not since:
             return None
-        return max(0.0, min(since) + self._limit() - self._clock.monotonic())
+        return max(0.0, min(since) + self._deadline.seconds - self._clock.monotonic())
 
     def _kill_stuck(self) -> None:
         for worker in list(self._workers):
             if worker.running is None:
                 continue
             seconds = self._clock.monotonic() - worker.since
-            if seconds > self._limit():
+            if seconds > self._deadline.seconds:
                 self._lost(worker, "stuck", f"no progress for {seconds:.0f} s; see {worker.log}")

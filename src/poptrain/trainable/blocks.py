@@ -102,16 +102,19 @@ class Blocks:
         """Train one interval of members that `split` put into one group.
 
         Raises:
-            UserCodeFailed: the user's code raised. The block is gone, and the states of all its members with it.
+            UserCodeFailed: the user's code raised. The block is gone, and the states of those who had an order with it.
         """
         seats = self._seats[orders[0].member]
         began = time.time()
+        resting: dict[int, Any] = {}
         try:
-            metrics, seconds = guarded(lambda: self._run(seats, orders))
+            metrics, seconds = guarded(lambda: self._run(seats, orders, resting))
+            ended = time.time()
+            saved = {o.member: self.save(o.member, Path(o.save_to)) for o in orders if o.save_to}
         except BaseException:
             self.forget([member for member in seats.members if member >= 0])
+            self._trees.update(resting)
             raise
-        ended = time.time()
         remarks = [] if seats.trainable is None else list(seats.trainable.remarks())
         return [
             Done(
@@ -123,18 +126,20 @@ class Blocks:
                 ended=ended,
                 evaluate_seconds=seconds,
                 worker=worker,
-                saved=self.save(order.member, Path(order.save_to)) if order.save_to else -1,
+                saved=saved.get(order.member, -1),
                 remarks=remarks,
             )
             for order in orders
         ]
 
-    def _run(self, seats: _Seats, orders: Sequence[Order]) -> tuple[list[dict[str, float]], float]:
+    def _run(self, seats: _Seats, orders: Sequence[Order], resting: dict[int, Any]) -> tuple[list[dict[str, float]], float]:
+        """Train a block; the states of members without an order are noted in `resting`, and put back afterwards."""
         trainable = self._awake(seats, orders)
         by_member = {order.member: order for order in orders}
         rows = [by_member.get(member, orders[0]) for member in seats.members]
-        idle = [row for row, member in enumerate(seats.members) if member >= 0 and member not in by_member]
-        kept = [(row, snapshot(trainable.state_dict(row))) for row in idle]
+        for row, member in enumerate(seats.members):
+            if member >= 0 and member not in by_member:
+                resting[member] = snapshot(trainable.state_dict(row))
         busy = {row: rows[row].hparams for row, member in enumerate(seats.members) if member in by_member}
         columns = Columns([order.hparams for order in rows])
         trainable.configure(columns)
@@ -152,8 +157,8 @@ class Blocks:
                 f"hyperparameter {', '.join(sorted(idle_names))} was not read during the interval, so tuning it has no effect: "
                 f"read it in configure, declare it structural=True if only the construction needs it, or take it out"
             )
-        for row, tree in kept:
-            trainable.load_state_dict(row, tree)
+        for member, tree in resting.items():
+            trainable.load_state_dict(seats.members.index(member), tree)
         return metrics, seconds
 
     def _awake(self, seats: _Seats, orders: Sequence[Order]) -> PopulationTrainable:

@@ -95,7 +95,9 @@ class SaveFailed:
 class Lost:
     """A worker is gone, with the states of its members; `running` was training on it (-1: nobody).
 
-    `files` are those that it was asked to write and never will.
+    Args:
+        files: those that it was asked to write and never will.
+        together: (member, interval) of all that were training with `running` as one computation.
     """
 
     worker: int
@@ -105,6 +107,7 @@ class Lost:
     reason: str = "lost"  # lost | stuck
     detail: str = ""
     files: list[str] = field(default_factory=list)
+    together: list[tuple[int, int]] = field(default_factory=list)
 
 
 Outcome: TypeAlias = Done | Broke | Saved | SaveFailed | Lost
