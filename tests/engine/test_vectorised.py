@@ -197,6 +197,7 @@ class Deadly(Flock):
 
 def test_a_block_that_kills_its_worker_is_tried_three_times_and_not_for_every_member(tmp_path: Path) -> None:
     (tmp_path / "deaths").mkdir()
-    study = tune(tmp_path / "study", partial(Deadly, folder=tmp_path / "deaths"), executor=pt.Vectorised(workers=1))
+    train = partial(Deadly, folder=tmp_path / "deaths")
+    study = tune(tmp_path / "study", train, executor=pt.Vectorised(workers=1), preflight=False)
     assert study.because == "all 6 members failed; the last at interval 2"
     assert len(list((tmp_path / "deaths").iterdir())) == 3
