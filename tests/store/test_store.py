@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from poptrain.core.errors import CheckpointError, StoreError, StudyLocked
+from poptrain.core.errors import CheckpointError, DiskFull, StoreError, StudyLocked
 from poptrain.core.events import Event, Failed, Finished, HeldOut, Paused, Replaced, Reported, Resumed, Saved, Started
 from poptrain.store import CheckpointStore, Journal, Ref, StudyDirectory
+from poptrain.store import journal as journals
 from poptrain.store.tensorfile import write_state
 
 EVENTS: list[Event] = [
@@ -191,7 +192,8 @@ SCRIPT = textwrap.dedent(
     import numpy as np
     from poptrain.core.events import Resumed
     from poptrain.store import CheckpointStore, Journal, Ref
-    from poptrain.store.tensorfile import write_state
+    from poptrain.store import journal as journals
+from poptrain.store.tensorfile import write_state
 
     folder = Path(sys.argv[1])
     journal, store = Journal.create(folder / "study.sqlite", "{}"), CheckpointStore(folder)
@@ -297,3 +299,26 @@ def test_a_manifest_that_is_no_text_is_named(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"abc", b"a\xe4c"))
     with pytest.raises(CheckpointError, match=r"m0000-i000001\.json is damaged"):
         store.manifest(Ref(0, 1))
+
+
+def test_a_new_journal_needs_no_other_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second connection keeps SQLite from moving a write-ahead log into the file, as a full disk does."""
+    others: list[sqlite3.Connection] = []
+
+    def look(name: str) -> None:
+        if name == "before the commit of a new journal":
+            others.append(sqlite3.connect(tmp_path / "study.sqlite.new"))
+            others[0].execute("SELECT COUNT(*) FROM sqlite_master").fetchall()
+
+    monkeypatch.setattr(journals, "point", look)
+    made = Journal.create(tmp_path / "study.sqlite", '{"a": 1}')
+    assert made.config == '{"a": 1}'
+    made.close()
+    others[0].close()
+
+
+def test_no_room_for_the_index_of_a_journal_is_a_full_disk(tmp_path: Path) -> None:
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorname = "SQLITE_IOERR_SHMSIZE"
+    with pytest.raises(DiskFull, match="free some room"), journals._translated(tmp_path):
+        raise error

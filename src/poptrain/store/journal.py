@@ -6,7 +6,7 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -21,6 +21,7 @@ _KINDS: dict[str, type[Any]] = {kind.kind: kind for kind in get_args(Event)}
 _COLUMNS = ("member", "interval", "score", "donor")
 _ENCODER = msgspec.json.Encoder()
 _DECODERS = {name: msgspec.json.Decoder(kind) for name, kind in _KINDS.items()}
+_FULL = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")  # the second: no room for the index of the WAL
 _REMEDY = "restore it from a backup, or upgrade poptrain if a newer version wrote it"
 _INSERT = "INSERT INTO events (kind, member, interval, score, donor, at, data) VALUES (?, ?, ?, ?, ?, ?, ?)"
 
@@ -51,12 +52,12 @@ class Journal:
         for old in (temporary, *_companions(temporary)):
             old.unlink(missing_ok=True)
         with _translated(path):
-            connection = _connect(temporary, write=True)
-            connection.execute("BEGIN IMMEDIATE")
-            migrations.create(connection, config)
-            point("before the commit of a new journal")
-            connection.execute("COMMIT")
-            connection.close()
+            # Not in WAL mode yet: all of it must be in this one file when it gets its name.
+            with contextlib.closing(_connect(temporary, "rwc")) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                migrations.create(connection, config)
+                point("before the commit of a new journal")
+                connection.execute("COMMIT")
             point("before the rename of a new journal")
             temporary.rename(path)
         return cls.open(path)
@@ -80,8 +81,10 @@ class Journal:
         if not path.is_file():
             raise StoreError(f"there is no journal {path}: name the folder of a study")
         with _translated(path):
-            connection = _connect(path, write=write)
+            connection = _connect(path, "rw" if write else "ro")
             try:
+                if write:
+                    connection.execute("PRAGMA journal_mode=WAL")
                 migrations.migrate(connection, str(path), write=write)
             except BaseException:
                 connection.close()
@@ -196,8 +199,7 @@ class Journal:
                 raise
 
 
-def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
-    mode = "rwc" if write else "ro"
+def _connect(path: Path, mode: Literal["rwc", "rw", "ro"]) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
         uri=True,
@@ -206,11 +208,7 @@ def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
         timeout=30,
     )
     try:
-        if write:
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")
-        else:
-            connection.execute("PRAGMA query_only=ON")
+        connection.execute("PRAGMA query_only=ON" if mode == "ro" else "PRAGMA synchronous=FULL")
         connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
     except BaseException:
         connection.close()
@@ -228,7 +226,7 @@ def _translated(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        if "full" in str(error):
+        if "full" in str(error) or getattr(error, "sqlite_errorname", "") in _FULL:
             raise DiskFull(
                 f"writing {path} failed, the disk is full: what was committed is kept; free some room and resume"
             ) from error
