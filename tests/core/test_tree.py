@@ -169,3 +169,8 @@ def test_conjugated_tensors_are_compared_by_value() -> None:
     value = torch.tensor([1 + 2j, 3 - 4j], dtype=torch.complex64)
     assert difference(value.conj(), value.conj().resolve_conj()) is None
     assert difference(value.conj(), value) is not None
+
+
+def test_an_array_with_a_mask_is_refused_rather_than_saved_without() -> None:
+    with pytest.raises(StateError, match=r"state\.x is a numpy\.ma.*MaskedArray, which cannot be saved"):
+        flatten({"x": np.ma.masked_array([1, 2], [False, True])})

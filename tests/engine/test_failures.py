@@ -308,3 +308,20 @@ def test_a_budget_of_seconds_ends_the_study(tmp_path: Path) -> None:
     rounds = {row[0] for row in history(tmp_path / "study")}
     assert rounds == {1, 2, 3}  # thirty seconds a round; the third was under way when the time was over
     assert study.status == "finished"
+
+
+class Unsaveable:
+    """Its state holds something that only pickle could save."""
+
+    def __call__(self, member: pt.Member) -> None:
+        for interval in member.intervals():
+            value = member.restore({"seen": {1, 2}})
+            member["pace"], member["noise"]
+            member.report(height=float(interval.index), state=value)
+
+
+@pytest.mark.parametrize("preflight", [False, True])
+@pytest.mark.parametrize("executor", ["inline", "processes"])
+def test_a_state_that_cannot_be_saved_is_an_error_of_the_state(executor: str, preflight: bool, tmp_path: Path) -> None:
+    with pytest.raises(StateError, match=r"member 0 cannot be saved: state\.value\.seen is a builtins\.set"):
+        run(tmp_path / "study", Unsaveable(), executor=executor, workers=1, preflight=preflight)

@@ -192,8 +192,7 @@ SCRIPT = textwrap.dedent(
     import numpy as np
     from poptrain.core.events import Resumed
     from poptrain.store import CheckpointStore, Journal, Ref
-    from poptrain.store import journal as journals
-from poptrain.store.tensorfile import write_state
+    from poptrain.store.tensorfile import write_state
 
     folder = Path(sys.argv[1])
     journal, store = Journal.create(folder / "study.sqlite", "{}"), CheckpointStore(folder)

@@ -278,3 +278,22 @@ def test_a_member_whose_state_could_not_be_saved_begins_anew(tmp_path: Path) -> 
     with pytest.raises(UserCodeFailed, match="cannot be taken"):
         one.train(replace(order(0, 1, pace=1.0), save_to=str(tmp_path / "a.safetensors")))
     assert one.train(order(0, 0, pace=1.0)).metrics == want
+
+
+def test_members_share_bodies_where_threads_run_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    want = host(walk, bodies=2)
+    expected = [want.train(order(member, interval, pace=1.0)).metrics for interval in range(2) for member in range(6)]
+    start = threading.Thread.start
+
+    def limited(thread: threading.Thread) -> None:
+        if sum(other.name.startswith("member-") for other in threading.enumerate()) >= before + 3:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    before = sum(other.name.startswith("member-") for other in threading.enumerate())
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    one = host(walk)
+    assert [one.train(order(m, i, pace=1.0)).metrics for i in range(2) for m in range(6)] == expected
+    assert one.bodies == 3
+    one.close()
+    want.close()

@@ -99,7 +99,9 @@ def _flatten_array(value: Any, path: str, arrays: dict[str, Any]) -> Any:
         if value.is_sparse or value.is_quantized:
             raise StateError(f"state{path} is a sparse or quantised tensor: make it dense in state_dict()")
         return {_TAG: "tensor", "v": _name(path, arrays, value.detach())}
-    if isinstance(value, (np.ndarray, np.generic)) and np.asarray(value).dtype.kind in "biufc":
+    # Other subclasses hold more than their numbers, a mask for one.
+    plain = type(value) in (np.ndarray, np.memmap) or isinstance(value, np.generic)
+    if plain and np.asarray(value).dtype.kind in "biufc":
         scalar = isinstance(value, np.generic)
         return {_TAG: "scalar" if scalar else "array", "v": _name(path, arrays, np.asarray(value))}
     raise StateError(

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from poptrain.core import errors
-from poptrain.core.errors import PoptrainError, TrainingFailed
-from poptrain.trainable.work import Broke
+from poptrain.core.errors import DiskFull, PoptrainError, StateError, StoreError, TrainingFailed
+from poptrain.trainable.work import Broke, SaveFailed
 
-__all__ = ["failure_of"]
+__all__ = ["failure_of", "refusal_of"]
+
+
+def refusal_of(failed: SaveFailed) -> PoptrainError:
+    """Return the exception to raise where a state could not be written or read."""
+    if failed.full:
+        return DiskFull(f"no room to write {failed.path}: {failed.message}")
+    if failed.refused:
+        return StateError(f"the state of member {failed.member} cannot be saved: {failed.message}")
+    return StoreError(f"the state of member {failed.member} is not in {failed.path}: {failed.message}")
 
 
 def failure_of(broke: Broke) -> PoptrainError:

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from poptrain.core.decisions import Decision, Replace, Stop
-from poptrain.core.errors import DiskFull, StoreError
 from poptrain.core.events import Failed, Finished, Paused, Replaced, Reported
 from poptrain.core.report import fitness_of
 from poptrain.core.rng import Keys
-from poptrain.engine.failures import failure_of
+from poptrain.engine.failures import failure_of, refusal_of
 from poptrain.engine.keeping import Keeper
 from poptrain.engine.plan import Plan
 from poptrain.engine.population import Best, Course, Row
@@ -164,9 +163,7 @@ class Engine:
             case Saved():
                 self._saver.note_written(Ref.of(outcome.path))
             case SaveFailed():
-                if outcome.full:
-                    raise DiskFull(f"no room to write {outcome.path}: {outcome.message}")
-                raise StoreError(f"the state of member {outcome.member} is not in {outcome.path}: {outcome.message}")
+                raise refusal_of(outcome)
             case Lost():
                 self._lost(outcome)
 

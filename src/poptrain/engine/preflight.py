@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from poptrain.core.errors import DiskFull, StateError, StoreError, WorkerError
+from poptrain.core.errors import DiskFull, StateError, WorkerError
 from poptrain.core.rng import Keys
 from poptrain.core.tree import difference, flatten
 from poptrain.core.values import Hparams
-from poptrain.engine.failures import failure_of
+from poptrain.engine.failures import failure_of, refusal_of
 from poptrain.engine.plan import Plan
 from poptrain.executors.base import Copy, Executor
 from poptrain.space import Space
@@ -185,7 +185,7 @@ class _Scratch:
                 if isinstance(outcome, Lost):
                     raise WorkerError(f"a worker was lost in the preflight: {outcome.detail}")
                 if isinstance(outcome, SaveFailed):
-                    raise (DiskFull if outcome.full else StoreError)(outcome.message)
+                    raise refusal_of(outcome)
             self._outcomes.extend(self._executor.poll(None))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from poptrain.core.errors import DiskFull, PoptrainError
+from poptrain.core.errors import DiskFull, PoptrainError, StateError
 from poptrain.executors.base import Copy
 from poptrain.trainable.blocks import Blocks
 from poptrain.trainable.bodies import UserCodeFailed, explain
@@ -92,7 +92,7 @@ def copy_here(host: AnyHost, copies: Sequence[Copy]) -> list[Outcome]:
 def failed(member: int, path: str, error: Exception) -> SaveFailed:
     """Return the outcome of a file that could not be written or read."""
     full = isinstance(error, DiskFull) or getattr(error, "errno", None) == errno.ENOSPC
-    return SaveFailed(member=member, path=path, message=str(error), full=full)
+    return SaveFailed(member=member, path=path, message=str(error), full=full, refused=isinstance(error, StateError))
 
 
 def _broke_at_rest(member: int, failure: UserCodeFailed) -> Broke:

@@ -12,7 +12,7 @@ from queue import SimpleQueue
 from typing import Any, TypeVar, cast
 
 from poptrain.core import errors
-from poptrain.core.errors import HyperparameterNotApplied, PoptrainError, ReportError, TrainingFailed
+from poptrain.core.errors import HyperparameterNotApplied, PoptrainError, ReportError, TrainingFailed, WorkerError
 from poptrain.core.rng import seed_everything
 from poptrain.core.values import Hparams
 from poptrain.trainable.contracts import LoopFunction, TrainableFactory, UserCode, is_class_form
@@ -21,7 +21,7 @@ from poptrain.trainable.member import Interval, Member
 from poptrain.trainable.metrics import as_metrics
 from poptrain.trainable.work import Order
 
-__all__ = ["Body", "BodySpec", "Result", "UserCodeFailed", "explain", "guarded", "make_body"]
+__all__ = ["Body", "BodySpec", "NoThread", "Result", "UserCodeFailed", "explain", "guarded", "make_body"]
 
 
 T = TypeVar("T")
@@ -175,6 +175,10 @@ def guarded(call: Callable[[], T]) -> T:
         raise UserCodeFailed(error, traceback.format_exc()) from error
 
 
+class NoThread(WorkerError):
+    """The process has as many threads as it may have."""
+
+
 class _Leave(BaseException):
     """Unwinds the user's function; no `except Exception` can stop it."""
 
@@ -194,7 +198,10 @@ class LoopBody(Body):
         self._busy = False
         self._member = Member(first.member, first.hparams, metric=spec.metric, port=self)
         self._thread = threading.Thread(target=self._main, name=f"member-{first.member}", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            raise NoThread(f"the operating system allows no further thread ({error}): pass a smaller bodies=...") from error
         self._answer()
 
     def state(self) -> Any:

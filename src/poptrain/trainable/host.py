@@ -15,7 +15,7 @@ from typing import Any
 
 from poptrain.core.tree import snapshot
 from poptrain.core.values import Hparams, Value
-from poptrain.trainable.bodies import Body, BodySpec, Result, make_body
+from poptrain.trainable.bodies import Body, BodySpec, NoThread, Result, make_body
 from poptrain.trainable.memory import RoomForBodies
 from poptrain.trainable.work import Done, Order
 
@@ -168,7 +168,14 @@ class Host:
                 return oldest
             oldest.body.close()
         self._room.begin()
-        seat = _Seat(make_body(self._spec.body, order), order.member, structure, self._turn)
+        try:
+            body = make_body(self._spec.body, order)
+        except NoThread:
+            if not self._seats:
+                raise
+            self._room.settle(len(self._seats))
+            return self._take(order, structure)
+        seat = _Seat(body, order.member, structure, self._turn)
         self._seats[order.member] = seat
         return seat
 

@@ -41,6 +41,10 @@ class RoomForBodies:
             after = _used()
             self._cost = (max(0, after[0] - self._before[0]), max(0, after[1] - self._before[1]))
 
+    def settle(self, bodies: int) -> None:
+        """Allow no more than `bodies` (>= 1) from now on: something else than memory has run out."""
+        self._limit = bodies
+
     def allows(self, bodies: int) -> bool:
         """Return whether `bodies` bodies (>= 1) may exist in this process."""
         if self._limit is not None:

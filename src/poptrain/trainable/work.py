@@ -83,12 +83,18 @@ class Saved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SaveFailed:
-    """A state could not be written to, or read from, `path`; `full` where the disk has no room."""
+    """A state could not be written to, or read from, `path`.
+
+    Args:
+        full: whether the disk has no room.
+        refused: whether the state holds something that no file can hold.
+    """
 
     member: int
     path: str
     message: str
     full: bool
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
