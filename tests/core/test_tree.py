@@ -174,3 +174,10 @@ def test_conjugated_tensors_are_compared_by_value() -> None:
 def test_an_array_with_a_mask_is_refused_rather_than_saved_without() -> None:
     with pytest.raises(StateError, match=r"state\.x is a numpy\.ma.*MaskedArray, which cannot be saved"):
         flatten({"x": np.ma.masked_array([1, 2], [False, True])})
+
+
+def test_a_tree_that_contains_itself_is_refused() -> None:
+    tree: dict[str, Any] = {"a": 1}
+    tree["self"] = tree
+    with pytest.raises(StateError, match="contains itself"):
+        flatten(tree)

@@ -209,3 +209,8 @@ def test_an_event_that_cannot_be_read_is_an_error_of_the_store(tmp_path: Path) -
         connection.execute("UPDATE events SET data = '{}' WHERE kind = 'reported' AND member = 0 AND interval = 1")
     with pytest.raises(StoreError, match="cannot be read"):
         pt.Study.open(tmp_path / "study").digest()
+
+
+def test_a_resume_keeps_the_time_at_which_the_study_was_made(tmp_path: Path) -> None:
+    first = run(tmp_path / "study", intervals=2).config.created
+    assert run(tmp_path / "study", intervals=3).config.created == first

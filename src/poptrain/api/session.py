@@ -103,7 +103,7 @@ class Session:
         before = StudyConfig.decode(journal.config)
         before.check_same(self.config, str(self.directory.path))
         # What was measured once holds until somebody asks for something else.
-        now = self.config
+        now = replace(self.config, created=before.created)
         if now.executor == "auto":
             now = replace(now, executor=before.executor, arrangement=before.arrangement)
         if before != now:

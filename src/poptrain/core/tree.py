@@ -52,10 +52,13 @@ def flatten(state: Any) -> Flat:
     Subclasses of dict (OrderedDict, say) come back as dict. Tensors are detached and share memory with the tree.
 
     Raises:
-        StateError: the tree holds a value of another type; the message names its path.
+        StateError: the tree holds a value of another type (the message names its path), or contains itself.
     """
     arrays: dict[str, Any] = {}
-    return Flat(_flatten(state, "", arrays), arrays)
+    try:
+        return Flat(_flatten(state, "", arrays), arrays)
+    except RecursionError as error:
+        raise StateError("the state contains itself, or is nested too deeply: flatten it in state_dict()") from error
 
 
 def _flatten(value: Any, path: str, arrays: dict[str, Any]) -> Any:

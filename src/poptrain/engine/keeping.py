@@ -114,7 +114,8 @@ class Keeper:
     def save(self, ref: Ref) -> None:
         """Ask whoever holds a state to write it."""
         if not self.saver.on_file(ref):
-            holder = next(self._course.holders(ref))
+            # One that trains would write the state that it comes to.
+            holder = next(row for row in self._course.holders(ref) if not row.running or self._executor.stable)
             self.saver.requested.add(ref)
             self._executor.save(holder.member, self.path(ref))
 
