@@ -216,6 +216,21 @@ def test_a_worker_that_dies_before_it_has_written_says_what(tmp_path: Path) -> N
 
 
 @pytest.mark.timeout(60)
+def test_a_worker_that_is_stuck_while_it_writes_is_killed(tmp_path: Path) -> None:
+    executor = Processes(workers=2)
+    executor.start(replace(job(tmp_path), deadline=0.5))
+    for member in range(4):
+        executor.advance(order(member, 0))
+    home = {d.member: d.worker for d in collect(executor, 4)}[0]
+    os.kill(pids(executor)[home], signal.SIGSTOP)
+    executor.save(0, str(tmp_path / "a.safetensors"))
+    [lost] = collect(executor, 1, Lost)
+    assert (lost.reason, lost.files) == ("stuck", [str(tmp_path / "a.safetensors")])
+    assert 0 in lost.members
+    executor.close()
+
+
+@pytest.mark.timeout(60)
 def test_thousands_of_messages_and_answers_do_not_block_each_other(tmp_path: Path) -> None:
     executor = Processes(workers=1)
     executor.start(job(tmp_path))

@@ -109,9 +109,12 @@ class Processes(Executor):
         if path in self._saving:
             return
         if member in self._home and member not in self._file:
-            self._saving[path] = self._home[member]
+            worker = self._workers[self._home[member]]
+            if not self._occupied(worker):
+                worker.since = self._clock.monotonic()
+            self._saving[path] = worker.number
             self._asked[member] = path
-            self._tell(self._home[member], SaveRequest(member, path))
+            worker.tell(SaveRequest(member, path))
         else:
             self._outcomes.append(SaveFailed(member=member, path=path, message="no worker has this state", full=False))
 
@@ -324,7 +327,9 @@ class Processes(Executor):
             self._outcomes.append(message)
 
     def _written(self, message: Saved | SaveFailed) -> None:
-        self._saving.pop(message.path, None)
+        writer = self._saving.pop(message.path, None)
+        if writer is not None:
+            self._workers[writer].since = self._clock.monotonic()
         if isinstance(message, Saved):
             self._blocked = {m: p for m, p in self._blocked.items() if p != message.path}
         if self._asked.get(message.member) == message.path:
@@ -383,17 +388,18 @@ class Processes(Executor):
 
     # Deadlines.
 
+    def _occupied(self, worker: Worker) -> bool:
+        return worker.running is not None or worker.number in self._saving.values()
+
     def _patience(self) -> float | None:
-        """Return seconds until the next order is overdue; None where nobody trains."""
-        since = [w.since for w in self._workers if w.running is not None]
+        """Return seconds until the next order or file is overdue; None where nobody has anything to do."""
+        since = [worker.since for worker in self._workers if self._occupied(worker)]
         if not since:
             return None
         return max(0.0, min(since) + self._deadline.seconds - self._clock.monotonic())
 
     def _kill_stuck(self) -> None:
         for worker in list(self._workers):
-            if worker.running is None:
-                continue
             seconds = self._clock.monotonic() - worker.since
-            if seconds > self._deadline.seconds:
+            if self._occupied(worker) and seconds > self._deadline.seconds:
                 self._lost(worker, "stuck", f"no progress for {seconds:.0f} s; see {worker.log}")
