@@ -18,6 +18,7 @@ from climbers import CLIMB
 from journals import small_study
 
 import poptrain as pt
+from poptrain.store.journal import Journal
 
 RUN = ["run", "climb.py:slow", "-p", "4", "-i", "5", "--interval-steps", "6", "--exploit", "truncation:0.25", "-d", "study"]
 NOTICE = "finishing the interval; press Ctrl-C again to stop at once"
@@ -65,6 +66,25 @@ def wait_for_workers(folder: Path) -> None:
         time.sleep(0.05)
 
 
+def wait_for_training(folder: Path) -> None:
+    """Wait until the study's first commit is made; the first orders follow it at once."""
+    wait_for_workers(folder)
+    deadline = time.monotonic() + 30
+    while not events_in(folder / "study" / "study.sqlite"):
+        assert time.monotonic() < deadline, "nothing was committed"
+        time.sleep(0.05)
+    time.sleep(0.5)
+
+
+def events_in(path: Path) -> int:
+    if not path.exists():
+        return 0
+    journal = Journal.read_only(path)
+    count = len(list(journal.events()))
+    journal.close()
+    return count
+
+
 def poptrain(folder: Path, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "poptrain", *arguments],
@@ -107,7 +127,7 @@ def test_ctrl_c_finishes_the_interval_and_resume_ends_as_if_nothing_had_happened
 def test_a_second_ctrl_c_stops_at_once(folder: Path) -> None:
     slow = [*RUN[:7], "1000", *RUN[8:]]  # an interval takes 20 seconds
     with started(folder, *slow, "--no-preflight") as process:
-        wait_for_workers(folder)
+        wait_for_training(folder)
         process.send_signal(signal.SIGINT)
         time.sleep(0.5)
         assert process.poll() is None

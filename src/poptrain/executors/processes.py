@@ -135,7 +135,7 @@ class Processes(Executor):
                 if not Path(copy.path).exists():
                     self.save(copy.donor, copy.path)
         for number, pairs in here.items():
-            self._tell(number, CopyRequest(pairs))
+            self._workers[number].tell(CopyRequest(pairs))
             for member, _ in pairs:
                 self._source(member, "")
         for member, path in sources.items():
@@ -211,7 +211,7 @@ class Processes(Executor):
         self._moved(member)
         self._blocked.pop(member, None)
         if home is not None:
-            self._tell(home, ForgetRequest([member]))
+            self._workers[home].tell(ForgetRequest([member]))
 
     def _moved(self, member: int) -> None:
         """Note that a member's state is about to be another one than any file holds that was written of it."""
@@ -263,11 +263,11 @@ class Processes(Executor):
         self._queue = [order for order in self._queue if order.member not in sent]
         for order in orders:
             self._prepare(worker, order)
-        self._tell(worker.number, Batch(orders))
+        worker.tell(Batch(orders))
 
     def _send_order(self, worker: Worker, order: Order) -> None:
         self._prepare(worker, order)
-        self._tell(worker.number, order)
+        worker.tell(order)
 
     def _prepare(self, worker: Worker, order: Order) -> None:
         """Let the order's member have its state in the worker that is about to train it."""
@@ -276,11 +276,11 @@ class Processes(Executor):
         home = self._home.get(member)
         if home is not None and home != worker.number:
             path = path or self._safe[member]
-            self._tell(home, ForgetRequest([member]))
+            self._workers[home].tell(ForgetRequest([member]))
         self._moved(member)
         self._home[member] = worker.number
         if path:
-            self._tell(worker.number, LoadRequest(member, path))
+            worker.tell(LoadRequest(member, path))
         if not worker.orders:
             worker.since = self._clock.monotonic()
         worker.orders.append(order)
@@ -290,10 +290,6 @@ class Processes(Executor):
     def _spawn(self, number: int) -> Worker:
         log = self._job.logs / f"worker-{number}.log"
         return Worker.spawn(number, self._setup, log, threads=self._threads, devices=self._devices)
-
-    def _tell(self, number: int, message: Any) -> None:
-        # A worker that is gone is noticed when its pipe is read.
-        self._workers[number].tell(message)
 
     def _listen(self, timeout: float | None) -> None:
         patience = self._patience()
@@ -394,9 +390,7 @@ class Processes(Executor):
     def _patience(self) -> float | None:
         """Return seconds until the next order or file is overdue; None where nobody has anything to do."""
         since = [worker.since for worker in self._workers if self._occupied(worker)]
-        if not since:
-            return None
-        return max(0.0, min(since) + self._deadline.seconds - self._clock.monotonic())
+        return max(0.0, min(since) + self._deadline.seconds - self._clock.monotonic()) if since else None
 
     def _kill_stuck(self) -> None:
         for worker in list(self._workers):
