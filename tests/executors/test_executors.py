@@ -230,6 +230,31 @@ def test_a_worker_that_is_stuck_while_it_writes_is_killed(tmp_path: Path) -> Non
     executor.close()
 
 
+def test_a_file_that_nobody_wants_any_more_may_be_gone(tmp_path: Path) -> None:
+    executor = Processes(workers=1)
+    executor.start(job(tmp_path))
+    for member in range(2):
+        executor.advance(order(member, 0))
+    first = scores(collect(executor, 2))
+    write_state(tmp_path / "donor.safetensors", {"objects": {"box": {"value": np.zeros(2)}}})
+    executor.replace([Copy(1, None, str(tmp_path / "donor.safetensors"))])
+    [pid] = pids(executor)
+    os.kill(pid, signal.SIGSTOP)
+    for member in range(2):
+        executor.advance(order(member, 1))
+    executor.replace([Copy(0), Copy(1)])  # back to the beginning, with the load under way
+    (tmp_path / "donor.safetensors").unlink()
+    os.kill(pid, signal.SIGCONT)
+    for member in range(2):
+        executor.advance(order(member, 0, epoch=1))
+    found: list[Outcome] = []
+    while sum(isinstance(outcome, Done) and outcome.epoch == 1 for outcome in found) < 2:
+        found += executor.poll(1.0)
+    assert not [outcome for outcome in found if isinstance(outcome, SaveFailed)]
+    assert scores([o for o in found if isinstance(o, Done) and o.epoch == 1]) == first
+    executor.close()
+
+
 @pytest.mark.timeout(60)
 def test_thousands_of_messages_and_answers_do_not_block_each_other(tmp_path: Path) -> None:
     executor = Processes(workers=1)

@@ -67,6 +67,7 @@ class Processes(Executor):
         self._file: dict[int, str] = {}  # member -> file that holds its state, to be loaded before it trains
         self._safe: dict[int, str] = {}  # member -> file that holds the same state as its worker does
         self._asked: dict[int, str] = {}  # member -> file that will, once it is written
+        self._loading: dict[int, str] = {}  # member -> file that its worker was told to load last
         self._saving: dict[str, int] = {}  # file -> worker that was asked to write it
         self._blocked: dict[int, str] = {}  # member -> file it waits for
         self._deadline = Deadline()
@@ -183,7 +184,7 @@ class Processes(Executor):
         self._workers.clear()
         self._queue.clear()
         self._outcomes.clear()
-        for places in (self._home, self._file, self._safe, self._asked, self._saving, self._blocked):
+        for places in (self._home, self._file, self._safe, self._asked, self._loading, self._saving, self._blocked):
             places.clear()
         self._starts = 0
 
@@ -217,6 +218,7 @@ class Processes(Executor):
         """Note that a member's state is about to be another one than any file holds that was written of it."""
         self._safe.pop(member, None)
         self._asked.pop(member, None)
+        self._loading.pop(member, None)
 
     # Who does what.
 
@@ -280,6 +282,7 @@ class Processes(Executor):
         self._moved(member)
         self._home[member] = worker.number
         if path:
+            self._loading[member] = path
             worker.tell(LoadRequest(member, path))
         if not worker.orders:
             worker.since = self._clock.monotonic()
@@ -315,12 +318,19 @@ class Processes(Executor):
                 f"worker {worker.number} could not take the training code: {message.message}; see {worker.log}\n"
                 f"{message.traceback}"
             )
+        elif isinstance(message, SaveFailed) and self._void(worker, message):
+            return
         elif isinstance(message, (Saved, SaveFailed)):
             self._written(message)
         else:
             self._ended(worker, message)
         if not isinstance(message, Ready):
             self._outcomes.append(message)
+
+    def _void(self, worker: Worker, failed: SaveFailed) -> bool:
+        """Whether a file could not be loaded that nobody wants any more: going back to a commit deletes what came after it."""
+        wanted = {self._loading.get(failed.member), *self._saving, *(order.save_to for order in worker.orders)}
+        return failed.path not in wanted
 
     def _written(self, message: Saved | SaveFailed) -> None:
         writer = self._saving.pop(message.path, None)
