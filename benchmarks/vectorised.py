@@ -3,6 +3,7 @@
     python benchmarks/vectorised.py                 every network, copies, files
     python benchmarks/vectorised.py --only mlp      one of them
     python benchmarks/vectorised.py --study         a whole study too: 32 members of the first network, 25 intervals
+    python benchmarks/vectorised.py --tasks         what executor="auto" chooses for the built-in tasks, and its speed
     python benchmarks/vectorised.py --device cuda   on a GPU: one process each, and several numbers of members
 
 The networks one after another are plain torch: a module and an optimiser for each, a loop over them. Both sides draw their own
@@ -32,6 +33,7 @@ from torch.nn.functional import cross_entropy
 import poptrain as pt
 import poptrain.torch as ptt
 from poptrain.store.tensorfile import read_state, write_state
+from poptrain.tasks.run import run_task
 from poptrain.torch.layout import Layout, Rows
 
 ROUNDS = 5
@@ -269,10 +271,44 @@ def study(folder: Path) -> None:
     print(f"study: processes {apart:.2f} s, vectorised {together:.2f} s  {apart / together:.2f}x, {same} decisions")
 
 
+TASKS: dict[str, tuple[str, dict[str, Any], int]] = {
+    "classification, mlp": ("classification", {}, 80),
+    "classification, cnn on mnist": ("classification", {"data": "mnist", "model": "cnn"}, 10),
+    "gan": ("gan", {}, 10),
+    "policy": ("policy", {}, 30),
+}
+"""Task, settings and steps of an interval."""
+
+
+def tasks(folder: Path) -> None:
+    for name, (task, settings, steps) in TASKS.items():
+        seconds: dict[str, list[float]] = {"auto": [], "vectorised": [], "processes": []}
+        chosen = ""
+        for turn in range(3):
+            for executor in seconds:
+                made = run_task(
+                    task,
+                    settings,
+                    directory=folder / f"{task}-{len(settings)}-{executor}-{turn}",
+                    executor=executor,
+                    population=8,
+                    intervals=5,
+                    interval_steps=steps,
+                    workers=2,
+                    preflight=False,
+                )
+                seconds[executor].append(made.seconds)
+                chosen = made.config.executor if executor == "auto" else chosen
+        auto, *others = (statistics.median(values) for values in seconds.values())
+        print(f"{name:30} auto ({chosen}) {auto:6.2f} s, vectorised {others[0]:6.2f} s, processes {others[1]:6.2f} s", end="  ")
+        print(f"{min(others) / auto:.2f}x of the better one")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Populations as one computation, measured.")
     parser.add_argument("--only", choices=[*WORKLOADS, "copies", "files"])
     parser.add_argument("--study", action="store_true")
+    parser.add_argument("--tasks", action="store_true")
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -288,6 +324,8 @@ def main() -> None:
             files(Path(folder))
         if options.study:
             study(Path(folder))
+        if options.tasks:
+            tasks(Path(folder))
 
 
 if __name__ == "__main__":
