@@ -251,11 +251,14 @@ class Hasty(Processes):
     """Loses a worker in the middle of its intervals, again and again, with orders for it already sent ahead."""
 
     polls = 0
+    killed_at = 0
+    kills = 0
 
     def poll(self, timeout: float | None) -> list[Outcome]:
         self.polls += 1
         busy = [worker for worker in self._workers if len(worker.orders) == 2]
-        if busy and self.polls % 5 == 0 and self.polls < 60:
+        if busy and self.polls >= self.killed_at + 5 and self.kills < 8:
+            self.killed_at, self.kills = self.polls, self.kills + 1
             busy[0].process.send_signal(signal.SIGKILL)
         return super().poll(timeout)
 
