@@ -81,7 +81,8 @@ def tune(
         directory: the study's folder; None for runs/NAME.
         seed: root of all randomness, >= 0.
         synchronous: whether members wait for each other after every interval; then the result depends on the seed alone.
-        durability: seconds after which results are on disk; 0 waits for the disk after every interval.
+        durability: seconds after which results are on disk; 0 waits for the disk after every interval. Where states are so big
+            that saving would go on for more than a tenth of the time, it is longer, up to a minute.
         deadline: seconds after which an interval counts as stuck; None for 20 times the slowest, at least ten minutes.
         max_seconds: end early after so many seconds of training.
         on_error: "stop" at an exception in the training code, or "diverge": that member ranks worst.

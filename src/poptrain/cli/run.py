@@ -155,7 +155,7 @@ def run(
         typer.Option(
             "--durability",
             min=0,
-            help="Seconds after which results are on disk; 0 waits for the disk after every interval. Default: 1.",
+            help="Seconds after which results are on disk (more for very big states); 0: after every interval. Default: 1.",
             rich_help_panel=_SAFETY,
         ),
     ] = None,

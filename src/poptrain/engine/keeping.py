@@ -17,6 +17,12 @@ from poptrain.trainable.work import Outcome
 
 __all__ = ["Keeper"]
 
+_SHARE = 0.1
+"""Most of the time in which a commit may be under way."""
+
+_LONGEST = 60.0
+"""Seconds that events wait at most, however long a commit takes."""
+
 _GLANCE = 0.02
 """Seconds between looks at states that are on their way to the disk."""
 
@@ -42,6 +48,8 @@ class Keeper:
         self._began = self._clock.monotonic()
         self.saver = Saver(journal, checkpoints, self._clock)
         self.round_seconds = 0.0
+        self._froze_at = 0.0
+        self._commit_seconds = 0.0
 
     def seconds(self) -> float:
         """Return the seconds trained so far, earlier runs included."""
@@ -53,7 +61,7 @@ class Keeper:
             return _GLANCE
         if self.saver.empty:
             return 1.0
-        return min(1.0, max(_GLANCE, self._plan.durability - self.saver.age()))
+        return min(1.0, max(_GLANCE, self._wait_seconds() - self.saver.age()))
 
     # Beginning, and going back.
 
@@ -123,7 +131,10 @@ class Keeper:
         """Begin a commit when one is due, carry on the one under way, and delete what nobody needs any more."""
         if not self.saver.busy and self.due() and self._can_freeze():
             self._freeze()
+        busy = self.saver.busy
         self.saver.step()
+        if busy and not self.saver.busy:
+            self._commit_seconds = self._clock.monotonic() - self._froze_at
         self.saver.collect(self._course.needed())
         if self._plan.durability == 0:
             self.flush(handle)
@@ -133,7 +144,13 @@ class Keeper:
         if self.saver.empty:
             return False
         at_rest = self._plan.synchronous and not self._course.running
-        return self.saver.age() + (self.round_seconds if at_rest else 0.0) >= self._plan.durability
+        return self.saver.age() + (self.round_seconds if at_rest else 0.0) >= self._wait_seconds()
+
+    def _wait_seconds(self) -> float:
+        """Return how long events may wait: as asked for, or longer where big states would take up the disk all the time."""
+        if self._plan.durability == 0:
+            return 0.0
+        return max(self._plan.durability, min(_LONGEST, self._commit_seconds / _SHARE))
 
     def flush(self, handle: Callable[[Outcome], None]) -> None:
         """Wait until everything that can be committed is on disk; outcomes that come meanwhile go to `handle`."""
@@ -151,6 +168,7 @@ class Keeper:
         return all(self.saver.on_file(ref) or ref in held for ref in self._course.needed())
 
     def _freeze(self) -> None:
+        self._froze_at = self._clock.monotonic()
         needed = self._course.needed()
         for ref in sorted(needed):
             self.save(ref)
