@@ -5,7 +5,7 @@ from poptrain.torch.hyperparameters import Hyperparameters, Setting
 from poptrain.torch.losses import Accuracy, CrossEntropy, EachRow, Loss, MeanSquaredError, Score
 from poptrain.torch.noise import normal_like, uniform_like
 from poptrain.torch.optimisers import SGD, Adam, AdamW, BoundOptimiser, Optimiser, RMSprop
-from poptrain.torch.population import Recipe, TorchPopulation, population
+from poptrain.torch.population import Recipe, StackedPopulation, TorchPopulation, population
 from poptrain.torch.stack import Stack
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Score",
     "Setting",
     "Stack",
+    "StackedPopulation",
     "TorchPopulation",
     "normal_like",
     "population",

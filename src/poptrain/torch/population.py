@@ -24,7 +24,7 @@ from poptrain.torch.optimisers import BoundOptimiser, Optimiser
 from poptrain.torch.stack import Batch, MemberFunction, Stack
 from poptrain.trainable.population import Block, PopulationInterval, PopulationTrainable
 
-__all__ = ["Recipe", "TorchPopulation", "population"]
+__all__ = ["Recipe", "StackedPopulation", "TorchPopulation", "population"]
 
 _SLOW = "There is a performance drop"
 """How torch begins to say that an operation is batched by a loop."""
@@ -102,7 +102,39 @@ def population(
     return partial(TorchPopulation, recipe=recipe)
 
 
-class TorchPopulation(PopulationTrainable):
+class StackedPopulation(PopulationTrainable):
+    """A population whose members are the rows of one stack; what is left to do is to configure, to step and to evaluate.
+
+    Args:
+        stack: the networks, with the optimiser's moments.
+    """
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._h = Hyperparameters({}, stack.device)
+
+    def configure(self, hparams: Mapping[str, NDArray[Any]]) -> None:
+        """Keep the hyperparameters for the next interval."""
+        self._h = Hyperparameters(hparams, self._stack.device)
+
+    def copy(self, donors: Sequence[int], recipients: Sequence[int]) -> None:
+        """Copy rows within the block's memory."""
+        self._stack.rows.copy(donors, recipients)
+
+    def state_dict(self, row: int) -> dict[str, Any]:
+        """Return a row's network under "net", as `load_state_dict` of the network takes it, and its optimiser's moments."""
+        return self._stack.rows.state(row)
+
+    def load_state_dict(self, row: int, state: Any) -> None:
+        """Let a row take over a state."""
+        self._stack.rows.load(row, state)
+
+    def effective(self) -> dict[str, list[float]]:
+        """Return the hyperparameters that loss, optimiser and dropout have read."""
+        return {name: self._h[name].tolist() for name in sorted(self._h.read)}
+
+
+class TorchPopulation(StackedPopulation):
     """Networks of one shape, trained together.
 
     Args:
@@ -115,14 +147,13 @@ class TorchPopulation(PopulationTrainable):
         self._structure = dict(block.structure)
         self._device = torch.device(recipe.device or ("cuda" if torch.cuda.is_available() else "cpu"))
         make = partial(recipe.net, **accepted(recipe.net, self._structure))
-        self._stack = Stack(make, block.seeds, moments=recipe.optimiser.moments, device=self._device)
+        super().__init__(Stack(make, block.seeds, moments=recipe.optimiser.moments, device=self._device))
         self._optimiser = BoundOptimiser(recipe.optimiser, self._stack)
-        self._h = Hyperparameters({}, self._device)
         self._remarks: list[str] = []
 
     def configure(self, hparams: Mapping[str, NDArray[Any]]) -> None:
         """Keep the hyperparameters for the next interval, and put the rates of dropout into force."""
-        self._h = Hyperparameters(hparams, self._device)
+        super().configure(hparams)
         self._set_dropout(torch.zeros(self._stack.rows.rows, dtype=torch.int64, device=self._device))
 
     def step(self, interval: PopulationInterval) -> None:
@@ -158,22 +189,6 @@ class TorchPopulation(PopulationTrainable):
         if isinstance(found, Mapping):
             return {name: value.tolist() for name, value in found.items()}
         return np.array(found.tolist())
-
-    def copy(self, donors: Sequence[int], recipients: Sequence[int]) -> None:
-        """Copy rows within the block's memory."""
-        self._stack.rows.copy(donors, recipients)
-
-    def state_dict(self, row: int) -> dict[str, Any]:
-        """Return a row's network under "net", as `load_state_dict` of the network takes it, and its optimiser's moments."""
-        return self._stack.rows.state(row)
-
-    def load_state_dict(self, row: int, state: Any) -> None:
-        """Let a row take over a state."""
-        self._stack.rows.load(row, state)
-
-    def effective(self) -> dict[str, list[float]]:
-        """Return the hyperparameters that loss, optimiser and dropout have read."""
-        return {name: self._h[name].tolist() for name in sorted(self._h.read)}
 
     def remarks(self) -> list[str]:
         """Return the operations that torch batches by a loop."""

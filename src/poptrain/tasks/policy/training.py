@@ -21,7 +21,7 @@ from torch import nn
 
 import poptrain.torch as ptt
 from poptrain.tasks.policy.environments import Group, Sizes, look_at
-from poptrain.trainable.population import Block, PopulationInterval, PopulationTrainable
+from poptrain.trainable.population import Block, PopulationInterval
 
 if TYPE_CHECKING:
     from poptrain.tasks.policy import Settings
@@ -56,7 +56,7 @@ class _Experience:
     weights: torch.Tensor
 
 
-class ActorCritics(PopulationTrainable):
+class ActorCritics(ptt.StackedPopulation):
     """Members of a block: networks that act.
 
     Episodes begin anew with every interval, so that a member's state is its network and nothing else.
@@ -72,14 +72,9 @@ class ActorCritics(PopulationTrainable):
         optimiser = ptt.RMSprop(lr="lr", clip_norm="clip_norm", eps=1e-5)
         device = torch.device("cpu")
         make = partial(make_net, settings, self._sizes)
-        self._stack = ptt.Stack(make, block.seeds, moments=optimiser.moments, device=device)
+        super().__init__(ptt.Stack(make, block.seeds, moments=optimiser.moments, device=device))
         self._optimiser = ptt.BoundOptimiser(optimiser, self._stack)
-        self._h = ptt.Hyperparameters({}, device)
         self._group = Group(settings.environment, block.rows, settings.environments)
-
-    def configure(self, hparams: Mapping[str, NDArray[Any]]) -> None:
-        """Keep the hyperparameters for the next interval."""
-        self._h = ptt.Hyperparameters(hparams, torch.device("cpu"))
 
     def step(self, interval: PopulationInterval) -> None:
         """Act and learn."""
@@ -150,22 +145,6 @@ class ActorCritics(PopulationTrainable):
         group = Group(self._settings.environment, rows, self._settings.episodes)
         returns = play(lambda seen: self._stack.forward(seen), group, [_SELECTION_SEED] * rows, self._sizes)
         return np.asarray(returns.mean(1))
-
-    def copy(self, donors: Sequence[int], recipients: Sequence[int]) -> None:
-        """Copy rows within the block's memory."""
-        self._stack.rows.copy(donors, recipients)
-
-    def state_dict(self, row: int) -> dict[str, Any]:
-        """Return a row's network and optimiser."""
-        return self._stack.rows.state(row)
-
-    def load_state_dict(self, row: int, state: Any) -> None:
-        """Let a row take over a state."""
-        self._stack.rows.load(row, state)
-
-    def effective(self) -> dict[str, list[float]]:
-        """Return the hyperparameters that were read."""
-        return {name: self._h[name].tolist() for name in sorted(self._h.read)}
 
     def close(self) -> None:
         """Close the environments."""
