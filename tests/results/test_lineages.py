@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from journals import STEPS, History, random_history, write
 
 from poptrain.core.errors import StoreError
-from poptrain.core.events import Replaced
+from poptrain.core.events import Replaced, Restarted
 from poptrain.results import Lineage, Study
+from poptrain.results.picture import draw
 
 HISTORIES = st.builds(
     random_history,
@@ -103,3 +104,33 @@ def test_a_forged_circle_is_refused() -> None:
         forged.ancestry(0, 9)
     with pytest.raises(StoreError, match="circle"):
         forged.alive_ancestors()
+
+
+def restart(member: int, interval: int) -> Restarted:
+    return Restarted(member=member, interval=interval, hparams={}, because="stagnation")
+
+
+def test_a_line_begins_where_its_member_began_anew() -> None:
+    lineage = Lineage(2, [6, 6], [copy(0, 1, 1, 1), copy(1, 4, 0, 4)], restarts=[restart(0, 3)])
+    assert [(o.member, o.first, o.last) for o in lineage.ancestry(0, 3)] == [(1, 1, 1), (0, 2, 3)]
+    assert [(o.member, o.first, o.last) for o in lineage.ancestry(0, 4)] == [(0, 4, 4)]
+    assert [(o.member, o.first, o.last) for o in lineage.ancestry(1, 6)] == [(0, 4, 4), (1, 5, 6)]
+    assert (lineage.begins(0, 4), lineage.begins(0, 5), lineage.copied_into(0, 4)) == (True, False, None)
+    assert lineage.alive_ancestors() == (0,)
+    assert lineage.to_json()["restarts"] == [{"member": 0, "interval": 3, "hparams": {}, "because": "stagnation"}]
+
+
+def test_a_restart_since_the_last_report_counts_for_the_living() -> None:
+    assert Lineage(2, [2, 2], [copy(0, 1, 1, 1)], restarts=[restart(0, 2)]).alive_ancestors() == (0, 1)
+
+
+def test_a_member_that_went_back_has_its_own_past() -> None:
+    lineage = Lineage(1, [6], [copy(0, 5, 0, 2)])
+    assert [(o.member, o.first, o.last) for o in lineage.ancestry(0, 6)] == [(0, 1, 2), (0, 6, 6)]
+
+
+def test_the_picture_shows_where_a_member_began_anew() -> None:
+    drawn = draw(Lineage(1, [4], [], restarts=[restart(0, 2)]), (0, 4), width=60)
+    assert "○" in drawn.splitlines()[1]
+    assert "began anew" in drawn
+    assert "began anew" not in draw(Lineage(1, [4], []), (0, 4), width=60)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from poptrain.core.decisions import Replace, Stop
+from poptrain.core.decisions import Replace, Restart, Stop
 from poptrain.core.report import Report
 from poptrain.core.rng import Keys
 from poptrain.core.values import Hparams
@@ -45,6 +45,8 @@ def train(
     hparams = [dict(start) for start in starts]
     members = [kind() for _ in range(population)]
     best: list[float] = []
+    states: dict[tuple[int, int], Any] = {}
+    kept: set[tuple[int, int]] = set()
     for interval in range(1, intervals + 1):
         for member, values in zip(members, hparams, strict=True):
             member.configure(values)
@@ -54,11 +56,14 @@ def train(
             scores = [float(member.evaluate()) for member in members]
             best.append(max(scores))
         state, decisions = algorithm.tell(context, state, round_of(interval, scores, hparams))
-        weights = [member.state_dict() for member in members]
+        states = {key: states[key] for key in kept} | {(m, interval): member.state_dict() for m, member in enumerate(members)}
         for decision in decisions:
             assert not isinstance(decision, Stop)
-            if isinstance(decision, Replace):
-                if decision.weights:
-                    members[decision.member].load_state_dict(weights[decision.donor])
+            if isinstance(decision, Replace) and decision.weights:
+                members[decision.member].load_state_dict(states[decision.donor, decision.donor_interval])
+            if isinstance(decision, Restart):
+                members[decision.member] = kind()
+            if isinstance(decision, (Replace, Restart)):
                 hparams[decision.member] = dict(decision.hparams)
+        kept = set(algorithm.keeps(state))
     return best

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import poptrain as pt
-from poptrain.core.events import Replaced, Reported
+from poptrain.core.events import Replaced, Reported, Restarted
 from poptrain.results import Study
 from poptrain.store.journal import Journal
 
@@ -74,7 +74,7 @@ def run(directory: Path, train: Any = climb, **changes: Any) -> Study:
 
 
 def history(directory: Path) -> list[Any]:
-    """Return every report and copy, in the order of (interval, member), without anything that depends on time."""
+    """Return every report, copy and restart, in the order of (interval, member), without anything that depends on time."""
     journal = Journal.read_only(directory / "study.sqlite")
     found: list[Any] = []
     for _, _, event in journal.events():
@@ -83,5 +83,7 @@ def history(directory: Path) -> list[Any]:
         elif isinstance(event, Replaced):
             edge = (event.donor, event.donor_interval, event.weights, event.because)
             found.append((event.interval, 1, event.member, edge, dict(event.hparams)))
+        elif isinstance(event, Restarted):
+            found.append((event.interval, 2, event.member, event.because, dict(event.hparams)))
     journal.close()
     return sorted(found, key=lambda row: row[:3])

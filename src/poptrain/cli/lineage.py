@@ -56,7 +56,8 @@ def _facts(study: Study, rows: int) -> list[list[Piece]]:
     """Return lines that say what the picture cannot show."""
     population = study.config.population
     today = f"today's {counted(population, 'member')} descend from {len(study.lineage.alive_ancestors())} of those that began"
-    first = f"{counted(study.copies, 'copy', 'copies')}; {today}"
+    restarts = f", {counted(len(study.lineage.restarts), 'restart')}" if study.lineage.restarts else ""
+    first = f"{counted(study.copies, 'copy', 'copies')}{restarts}; {today}"
     facts: list[list[Piece]] = [[(first, "plain")]]
     if rows < population:
         facts.append([(f"{population - rows} members off the winning line are not drawn (--all draws them)", "label")])

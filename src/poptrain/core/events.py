@@ -15,6 +15,7 @@ __all__ = [
     "Paused",
     "Replaced",
     "Reported",
+    "Restarted",
     "Resumed",
     "Saved",
     "Started",
@@ -89,6 +90,17 @@ class Replaced:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Restarted:
+    """A member begins anew from freshly initialised weights, after `interval` intervals of its own (see `Restart`)."""
+
+    kind: ClassVar[str] = "restarted"
+    member: int
+    interval: int
+    hparams: Hparams
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
     """Something went wrong with a member: `reason` is one of diverged, lost, stuck, error; `detail` says what."""
 
@@ -146,4 +158,4 @@ class Finished:
     interval: int = -1
 
 
-Event: TypeAlias = Started | Reported | Saved | Replaced | Failed | Paused | Resumed | HeldOut | Finished
+Event: TypeAlias = Started | Reported | Saved | Replaced | Restarted | Failed | Paused | Resumed | HeldOut | Finished

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from poptrain.core.errors import ConfigError
 from poptrain.core.events import Resumed, Started
 from poptrain.engine.plan import Plan
 from poptrain.engine.population import Course, Row, Snapshot
@@ -126,6 +127,20 @@ class Keeper:
             holder = next(row for row in self._course.holders(ref) if not row.running or self._executor.stable)
             self.saver.requested.add(ref)
             self._executor.save(holder.member, self.path(ref))
+
+    def hold(self, refs: Iterable[Ref]) -> None:
+        """Ask for the files of states that the algorithm keeps from now on.
+
+        Raises:
+            ConfigError: nobody has such a state any more.
+        """
+        for ref in sorted(refs):
+            if not self.saver.on_file(ref) and next(self._course.holders(ref), None) is None:
+                raise ConfigError(
+                    f"an algorithm can keep only states that somebody has, got member {ref.member} after interval "
+                    f"{ref.interval}: name it in keeps(state) as soon as it is reported"
+                )
+            self.save(ref)
 
     def keep(self, handle: Callable[[Outcome], None]) -> None:
         """Begin a commit when one is due, carry on the one under way, and delete what nobody needs any more."""

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from poptrain.core.decisions import Decision, Replace, Stop
-from poptrain.core.events import Failed, Finished, Paused, Replaced, Reported
+from poptrain.core.decisions import Decision, Replace, Restart, Stop
+from poptrain.core.errors import ConfigError
+from poptrain.core.events import Failed, Finished, Paused, Replaced, Reported, Restarted
 from poptrain.core.report import fitness_of
 from poptrain.core.rng import Keys
 from poptrain.engine.failures import failure_of, refusal_of
@@ -141,7 +142,7 @@ class Engine:
             start=row.interval * steps,
             hparams=row.hparams,
             seed=keys.integer("train", row.member, row.interval) & _WORD,
-            init_seed=keys.integer("init", row.member) & _WORD,
+            init_seed=keys.integer("init", row.member, row.born or -1) & _WORD,
             epoch=self._course.epoch,
             save_to=save_to,
         )
@@ -235,7 +236,10 @@ class Engine:
         """Let members of a lost worker go on from their files; go back to the last commit where there is none."""
         rows = [self._course.rows[member] for member in lost.members]
         awaited = any(Ref.of(path) in self._saver.requested for path in lost.files)
-        if awaited or any(row.state is not None and row.state not in self._saver.written for row in rows):
+        unwritten = any(row.state is not None and row.state not in self._saver.written for row in rows)
+        # A kept state may have been on its way to the disk while its member had left it already.
+        held = {row.state for row in self._course.rows if row.member not in lost.members}
+        if awaited or unwritten or any(r not in self._saver.written and r not in held for r in self._course.needed()):
             self._keeper.go_back(self._algorithm)
         else:
             self._executor.replace([self._keeper.source(row) for row in rows])
@@ -276,7 +280,11 @@ class Engine:
         for row in rows:
             row.told = row.interval
         self._find_best(rows)
+        kept = {Ref(*key) for key in self._algorithm.keeps(course.algorithm)}
+        self._keeper.hold(kept - course.kept)
+        course.kept |= kept  # what is let go of now may be copied for the last time
         self._carry_out(decisions)
+        course.kept = kept
         if self._observer is not None:
             seconds = self._keeper.seconds()
             self._observer(progress_of(self._plan, course, seconds))
@@ -298,12 +306,15 @@ class Engine:
                 self._course.over = decision.because
             elif isinstance(decision, Replace):
                 copies += self._replace(decision, states)
+            elif isinstance(decision, Restart):
+                copies.append(self._restart(decision))
         if copies:
             self._executor.replace(copies)
 
     def _replace(self, decision: Replace, states: Sequence[Ref | None]) -> list[Copy]:
-        row, source = self._course.rows[decision.member], states[decision.donor]
-        moves = decision.weights and source is not None and decision.donor != decision.member
+        row = self._course.rows[decision.member]
+        source = self._source_of(decision, states) if decision.weights else None
+        moves = source is not None and (decision.donor != decision.member or source != row.state)
         if decision.donor != decision.member:
             self._course.copies += 1
         self._saver.add(
@@ -322,9 +333,33 @@ class Engine:
         if not moves or source is None:
             return []
         row.state = source
-        # A donor that trains on has left the state that it published; its file has not.
-        at_rest = self._plan.synchronous or self._executor.stable
+        # A donor that trains on, or has copied since, has left the state that it published; its file has not.
+        at_rest = source == states[decision.donor] and (self._plan.synchronous or self._executor.stable)
         return [Copy(row.member, decision.donor if at_rest else None, self._keeper.path(source))]
+
+    def _source_of(self, decision: Replace, states: Sequence[Ref | None]) -> Ref | None:
+        """Return the state that a decision copies: one that is kept, or the donor's as it is now.
+
+        Raises:
+            ConfigError: it is an earlier one that was not kept.
+        """
+        named = Ref(decision.donor, decision.donor_interval)
+        if named in self._course.kept:
+            return named
+        told = self._course.rows[decision.donor].told
+        if named.interval < told:
+            raise ConfigError(
+                f"a copy of an earlier state needs it kept, got member {named.member} after interval {named.interval}, which "
+                f"has reported {told}: name ({named.member}, {named.interval}) in the algorithm's keeps(state) from then on"
+            )
+        return states[decision.donor]
+
+    def _restart(self, decision: Restart) -> Copy:
+        row = self._course.rows[decision.member]
+        hparams = dict(decision.hparams)
+        self._saver.add(Restarted(member=row.member, interval=row.interval, hparams=hparams, because=decision.because))
+        row.hparams, row.state, row.born = hparams, None, row.interval
+        return Copy(row.member)
 
     # Ending.
 

@@ -30,6 +30,7 @@ class Row:
         fitness: oriented score of the last interval; None where it failed or there is none.
         running: whether an interval is under way.
         seconds: duration of its last interval; 0 where unknown.
+        born: intervals it had completed when it last began anew; 0 for a member that never did.
     """
 
     member: int
@@ -40,6 +41,7 @@ class Row:
     fitness: float | None = None
     running: bool = False
     seconds: float = 0.0
+    born: int = 0
 
     def report(self) -> Report:
         """Return the report of the last interval."""
@@ -74,6 +76,7 @@ class Snapshot:
         refs: every checkpoint that the snapshot needs.
         copies: replacements so far.
         failures: failed intervals so far.
+        kept: earlier states that the algorithm keeps.
     """
 
     rows: list[Row]
@@ -85,6 +88,7 @@ class Snapshot:
     refs: list[Ref] = field(default_factory=list)
     copies: int = 0
     failures: int = 0
+    kept: list[Ref] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -101,6 +105,7 @@ class Course:
         seconds_before: seconds trained in earlier runs.
         copies: replacements so far.
         failures: failed intervals so far.
+        kept: states that the algorithm keeps.
     """
 
     rows: list[Row] = field(default_factory=list)
@@ -112,6 +117,7 @@ class Course:
     seconds_before: float = 0.0
     copies: int = 0
     failures: int = 0
+    kept: set[Ref] = field(default_factory=set)
 
     def begin(self, row: Row) -> None:
         """Note that a member's interval is under way."""
@@ -125,8 +131,8 @@ class Course:
             self.running -= 1
 
     def needed(self) -> set[Ref]:
-        """Return the states that members start from, and the best."""
-        refs = {row.state for row in self.rows if row.state is not None}
+        """Return the states that members start from, those that the algorithm keeps, and the best."""
+        refs = self.kept | {row.state for row in self.rows if row.state is not None}
         return refs if self.best is None else refs | {self.best.ref}
 
     def holders(self, ref: Ref) -> Iterator[Row]:
@@ -139,7 +145,10 @@ class Course:
         """Return a snapshot as JSON."""
         algorithm = msgspec.Raw(msgspec.json.encode(self.algorithm))
         refs = sorted(self.needed())
-        snapshot = Snapshot(self.rows, algorithm, self.best, seconds, self.over, self.epoch, refs, self.copies, self.failures)
+        counts = self.copies, self.failures
+        snapshot = Snapshot(
+            self.rows, algorithm, self.best, seconds, self.over, self.epoch, refs, *counts, kept=sorted(self.kept)
+        )
         return msgspec.json.encode(snapshot)
 
     def decode(self, data: bytes, state_type: type[Any]) -> Snapshot:
@@ -159,6 +168,7 @@ class Course:
             row.running = False
         self.rows, self.best, self.over = snapshot.rows, snapshot.best, snapshot.over
         self.copies, self.failures = snapshot.copies, snapshot.failures
+        self.kept = set(snapshot.kept)
         self.algorithm = algorithm
         self.epoch = max(self.epoch, snapshot.epoch) + 1
         self.running = 0

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from poptrain.core.errors import StoreError
-from poptrain.core.events import Replaced, Reported, Saved
+from poptrain.core.events import Replaced, Reported, Restarted, Saved
 from poptrain.results.reading import Reader
 from poptrain.store.checkpoints import Ref
 from poptrain.store.journal import Journal
@@ -18,10 +18,11 @@ __all__ = ["digest_of", "saved_digest"]
 
 _REPORT = msgspec.json.Decoder(Reported)
 _COPY = msgspec.json.Decoder(Replaced)
+_RESTART = msgspec.json.Decoder(Restarted)
 
 
 def digest_of(reader: Reader, intervals: int) -> str:
-    """Return a SHA-256 over reports, copies and final states, in the order of (interval, member).
+    """Return a SHA-256 over reports, copies, restarts and final states, in the order of (interval, member).
 
     Args:
         reader: the study's.
@@ -37,6 +38,9 @@ def digest_of(reader: Reader, intervals: int) -> str:
                 copy = _COPY.decode(data)
                 edge = (copy.donor, copy.donor_interval, copy.weights)
                 _add(sha, "copy", copy.member, interval, *edge, sorted(copy.hparams.items()))
+            for data in _events(journal, Restarted.kind, interval, reader.until):
+                restart = _RESTART.decode(data)
+                _add(sha, "restart", restart.member, interval, sorted(restart.hparams.items()))
         for ref in sorted(reader.commit.refs):
             _add(sha, "state", ref.member, ref.interval, saved_digest(journal, ref))
     return sha.hexdigest()

@@ -40,8 +40,8 @@ def picture(
     """Return a picture of `width` columns or fewer, as lines of pieces.
 
     A row is a member, a cell one interval (or several, where a row would be too long). Heavy lines were trained on the way to
-    the best checkpoint ``●``, light ones were not; ``3▸`` before an interval says that the weights of member 3 arrived, and
-    ``×`` that the interval failed. Nothing needs colour to be understood.
+    the best checkpoint ``●``, light ones were not; ``3▸`` before an interval says that the weights of member 3 arrived,
+    ``○`` that the member began anew, and ``×`` that the interval failed. Nothing needs colour to be understood.
 
     Args:
         lineage: the study's.
@@ -55,7 +55,7 @@ def picture(
     grid = _grid(lineage.population, intervals, width)
     winning = _winning(lineage, best)
     rows = [_row(lineage, m, grid, winning, best) for m in (range(lineage.population) if members is None else members)]
-    return [_scale(grid), *rows, [], *_legend(grid, bool(lineage.failed))]
+    return [_scale(grid), *rows, [], *_legend(grid, bool(lineage.failed), bool(lineage.restarts))]
 
 
 def draw(lineage: Lineage, best: tuple[int, int] | None, *, width: int = 100, members: Sequence[int] | None = None) -> str:
@@ -106,7 +106,8 @@ def _cell(
     copies = [copy for i in span if (copy := lineage.copied_into(member, i)) is not None]
     # Of several copies in one cell the last one counts, or the one that the winning line came by.
     copies = [copy for copy in copies if (member, copy.interval + 1) in winning] or copies
-    head = f"{copies[-1].donor}▸" if copies else ""
+    anew = any(lineage.begins(member, i) for i in span)
+    head = f"{copies[-1].donor}▸" if copies else "○" if anew else ""
     tail: Piece = ("", "plain")
     if best is not None and best[0] == member and best[1] in span:
         tail = ("●", "best")
@@ -130,10 +131,12 @@ def _scale(grid: _Grid) -> list[Piece]:
     return [("".join(row), "label")]
 
 
-def _legend(grid: _Grid, failed: bool) -> list[list[Piece]]:
+def _legend(grid: _Grid, failed: bool, restarts: bool) -> list[list[Piece]]:
     first: list[Piece] = [("━━", "winning"), (" led to the best checkpoint ", "plain"), ("●", "best")]
     first += [("    ", "plain"), ("──", "other"), (" other training    ", "plain")]
     first += [("3▸", "copy"), (" weights copied from m3", "plain")]
+    if restarts:
+        first += [("    ", "plain"), ("○", "copy"), (" began anew", "plain")]
     if failed:
         first += [("    ", "plain"), ("×", "failed"), (" failed", "plain")]
     if grid.group == 1:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from poptrain.core.errors import CheckpointError, StoreError, StudyLocked
-from poptrain.core.events import Failed, Finished, HeldOut, Paused, Replaced, Reported, Resumed, Started
+from poptrain.core.events import Failed, Finished, HeldOut, Paused, Replaced, Reported, Restarted, Resumed, Started
 from poptrain.results.digest import digest_of, saved_digest
 from poptrain.results.frames import frame_of
 from poptrain.results.lineage import Lineage, Origin
@@ -172,13 +172,14 @@ class Study:
 
     @cached_property
     def lineage(self) -> Lineage:
-        """Who copied whom."""
+        """Who copied whom, and who began anew."""
         failed = self._reader.rows(
             "SELECT member, interval FROM events INDEXED BY events_by_kind "
             "WHERE kind = 'reported' AND score IS NULL AND seq <= ?",
             self._reader.until,
         )
-        return Lineage(self.config.population, self.completed, self._reader.events(Replaced), failed)
+        copies, restarts = self._reader.events(Replaced), self._reader.events(Restarted)
+        return Lineage(self.config.population, self.completed, copies, failed, restarts=restarts)
 
     def members(self) -> list[MemberView]:
         """Return every member as it last reported."""
@@ -218,7 +219,7 @@ class Study:
     # Whether it is what it says.
 
     def digest(self) -> str:
-        """Return a SHA-256 over every selection score, hyperparameter, copy and final state.
+        """Return a SHA-256 over every selection score, hyperparameter, copy, restart and final state.
 
         It depends on nothing else, in particular not on time, workers, or the order in which members arrived: two synchronous
         studies with the same seed and code have the same digest, whatever trained them, however often they stopped.

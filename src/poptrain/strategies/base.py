@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -60,3 +60,10 @@ class Algorithm(ABC, Generic[State]):
         In synchronous mode `reports` holds every member at the same interval. In asynchronous mode it holds one report,
         and a donor is judged by what it last reported.
         """
+
+    def keeps(self, state: State) -> Iterable[tuple[int, int]]:
+        """Return the (member, interval) states that must stay, so that a later `Replace` can go back to them; none by default.
+
+        A state is kept from the `tell` on that is told of its interval, for as long as this names it. Each costs a file.
+        """
+        return ()
