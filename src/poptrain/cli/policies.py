@@ -7,12 +7,22 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
+from poptrain.baselines import ASHA, BayesianSearch, GridSearch, SuccessiveHalving
 from poptrain.core.errors import ConfigError
 from poptrain.strategies import PBT, Algorithm, RandomSearch, exploit, explore
 
 __all__ = ["ALGORITHMS", "EXPLOITS", "EXPLORES", "algorithm_of"]
 
-ALGORITHMS = ("pbt", "random")
+SEARCHES: Mapping[str, Callable[[], Algorithm[Any]]] = {
+    "random": RandomSearch,
+    "grid": GridSearch,
+    "bayesian": BayesianSearch,
+    "halving": SuccessiveHalving,
+    "asha": ASHA,
+}
+"""Ways to choose configurations that never copy a member."""
+
+ALGORITHMS = ("pbt", *SEARCHES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +60,12 @@ def algorithm_of(
 
     Args:
         suggested: the target's own; options change it where it is PBT.
-        algorithm: "pbt" or "random"; None for the suggested one.
+        algorithm: "pbt" or one of the searches; None for the suggested one.
         exploit, explore: as on the command line; None for what the algorithm has.
         ready_interval: see `PBT`; None for what the algorithm has.
 
     Raises:
-        ConfigError: a name or a number is wrong, or random search is asked to exploit.
+        ConfigError: a name or a number is wrong, or a search is asked to exploit.
     """
     changes: dict[str, Any] = {}
     if exploit is not None:
@@ -67,11 +77,13 @@ def algorithm_of(
         changes["ready_interval"] = ready_interval
     if algorithm is not None:
         _known("algorithm", algorithm, ALGORITHMS)
-    random = algorithm == "random" or (algorithm is None and isinstance(suggested, RandomSearch))
-    if random and changes:
-        raise ConfigError(f"{', '.join(changes)} belongs to algorithm=pbt, random search never copies: leave it out")
-    if random:
-        return suggested if isinstance(suggested, RandomSearch) else RandomSearch()
+    if algorithm is None and suggested is not None and not isinstance(suggested, PBT):
+        algorithm = next((name for name, kind in SEARCHES.items() if isinstance(suggested, kind)), None)  # type: ignore[arg-type]
+    if algorithm is not None and algorithm in SEARCHES:
+        if changes:
+            raise ConfigError(f"{', '.join(changes)} belongs to algorithm=pbt, {algorithm} search never copies: leave it out")
+        kind = SEARCHES[algorithm]
+        return suggested if isinstance(suggested, kind) else kind()  # type: ignore[arg-type]
     base = suggested if isinstance(suggested, PBT) else PBT()
     return replace(base, **changes) if changes or algorithm is not None else suggested
 

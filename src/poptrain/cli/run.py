@@ -38,6 +38,10 @@ class AlgorithmName(StrEnum):
 
     pbt = "pbt"
     random = "random"
+    grid = "grid"
+    bayesian = "bayesian"
+    halving = "halving"
+    asha = "asha"
 
 
 class OnErrorName(StrEnum):
