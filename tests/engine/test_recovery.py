@@ -123,8 +123,8 @@ def _events(directory: Path) -> list[Any]:
 
 
 def test_a_killed_controller_leaves_no_orphans_and_resumes(tmp_path: Path) -> None:
-    want = run(tmp_path / "undisturbed", slow_climb).digest()
-    process = controller(tmp_path / "study", "slow_climb", executor="processes", workers=2, durability=0.05)
+    want = run(tmp_path / "undisturbed", slow_climb, intervals=20).digest()
+    process = controller(tmp_path / "study", "slow_climb", executor="processes", workers=2, durability=0.05, intervals=20)
     journal = tmp_path / "study" / "study.sqlite"
     _wait(lambda: journal.exists() and _reports(tmp_path / "study") >= 6)
     workers = psutil.Process(process.pid).children()
@@ -134,7 +134,7 @@ def test_a_killed_controller_leaves_no_orphans_and_resumes(tmp_path: Path) -> No
     _, alive = psutil.wait_procs(workers, timeout=5)
     assert not alive
     assert pt.Study.open(tmp_path / "study").status == "interrupted"
-    assert run(tmp_path / "study", slow_climb).digest() == want
+    assert run(tmp_path / "study", slow_climb, intervals=20).digest() == want
 
 
 def _reports(directory: Path) -> int:
