@@ -6,9 +6,21 @@ from typing import Any
 
 import pytest
 
-from poptrain.cli.policies import algorithm_of
+from poptrain.cli.policies import ALGORITHMS, algorithm_of
+from poptrain.cli.run import AlgorithmName
 from poptrain.core.errors import ConfigError
-from poptrain.strategies import PBT, Algorithm, RandomSearch, exploit, explore
+from poptrain.strategies import (
+    MFPBT,
+    PBT,
+    Algorithm,
+    FirePBT,
+    Pairwise,
+    RandomSearch,
+    Restarts,
+    Swarm,
+    exploit,
+    explore,
+)
 
 
 def made(suggested: Algorithm[Any] | None = None, **asked: Any) -> Algorithm[Any] | None:
@@ -24,6 +36,7 @@ def made(suggested: Algorithm[Any] | None = None, **asked: Any) -> Algorithm[Any
         ("t-test", exploit.t_test()),
         ("t-test:0.01", exploit.t_test(p=0.01)),
         ("tournament", exploit.tournament()),
+        ("dead-band:0.5,0.1", exploit.dead_band(0.5, 0.1)),
         ("none", None),
     ],
 )
@@ -46,6 +59,32 @@ def test_explores(text: str, policy: object) -> None:
     assert made(explore=text) == PBT(explore=policy)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("name", "algorithm"),
+    [
+        ("mf-pbt", MFPBT()),
+        ("fire-pbt", FirePBT()),
+        ("restarts", Restarts()),
+        ("pairwise", Pairwise()),
+        ("swarm", Swarm()),
+    ],
+)
+def test_algorithms(name: str, algorithm: Algorithm[Any]) -> None:
+    assert made(algorithm=name) == algorithm
+
+
+def test_the_command_line_offers_every_algorithm() -> None:
+    assert {str(name) for name in AlgorithmName} == set(ALGORITHMS)
+
+
+def test_options_of_other_algorithms() -> None:
+    assert made(algorithm="mf-pbt", explore="perturb:0.5,2") == MFPBT(explore=explore.perturb((0.5, 2.0)))
+    assert made(MFPBT(periods=(1, 2)), explore="perturb") == MFPBT(periods=(1, 2), explore=explore.perturb())
+    assert made(algorithm="swarm", ready_interval=3) == Swarm(ready_interval=3)
+    assert made(algorithm="restarts", exploit="tournament") == Restarts(inner=PBT(exploit=exploit.tournament()))
+    assert made(PBT(burn_in=3), algorithm="restarts") == Restarts(inner=PBT(burn_in=3))
+
+
 def test_nothing_asked_leaves_the_suggestion() -> None:
     mine = PBT(exploit=exploit.tournament(), burn_in=3)
     assert made(mine) is mine
@@ -66,7 +105,7 @@ def test_random_search_replaces_and_is_replaced() -> None:
     ("asked", "message"),
     [
         ({"exploit": "truncaton"}, "no exploit 'truncaton': did you mean 'truncation'?"),
-        ({"exploit": "x"}, "choose among truncation, t-test, tournament, none"),
+        ({"exploit": "x"}, "choose among truncation, t-test, dead-band, tournament, none"),
         ({"exploit": "truncation:a"}, "takes numbers behind the colon, got 'a'"),
         ({"exploit": "truncation:0.9"}, "at most 0.5"),
         ({"exploit": "truncation:0.1,0.2"}, "takes at most 1 number"),
@@ -76,6 +115,7 @@ def test_random_search_replaces_and_is_replaced() -> None:
         ({"explore": "perturb+"}, "no explore ''"),
         ({"algorithm": "rnadom"}, "no algorithm 'rnadom': did you mean 'random'?"),
         ({"algorithm": "random", "exploit": "tournament"}, "exploit belongs to algorithm=pbt"),
+        ({"algorithm": "fire-pbt", "exploit": "tournament"}, "fire-pbt has no such option"),
     ],
 )
 def test_mistakes_are_named(asked: dict[str, Any], message: str) -> None:

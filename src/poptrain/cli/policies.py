@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from typing import Any
 
 from poptrain.baselines import ASHA, BayesianSearch, GridSearch, SuccessiveHalving
 from poptrain.core.errors import ConfigError
-from poptrain.strategies import PBT, Algorithm, RandomSearch, exploit, explore
+from poptrain.strategies import (
+    MFPBT,
+    PBT,
+    Algorithm,
+    FirePBT,
+    Pairwise,
+    RandomSearch,
+    Restarts,
+    Swarm,
+    exploit,
+    explore,
+)
 
 __all__ = ["ALGORITHMS", "EXPLOITS", "EXPLORES", "algorithm_of"]
-
-SEARCHES: Mapping[str, Callable[[], Algorithm[Any]]] = {
-    "random": RandomSearch,
-    "grid": GridSearch,
-    "bayesian": BayesianSearch,
-    "halving": SuccessiveHalving,
-    "asha": ASHA,
-}
-"""Ways to choose configurations that never copy a member."""
-
-ALGORITHMS = ("pbt", *SEARCHES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ class _Choice:
 EXPLOITS: Mapping[str, _Choice] = {
     "truncation": _Choice(exploit.truncation, 1, "quantile"),
     "t-test": _Choice(lambda p=0.05: exploit.t_test(p=p), 1, "p"),
+    "dead-band": _Choice(exploit.dead_band, 3, "deviations, margin, quantile"),
     "tournament": _Choice(exploit.tournament, 0),
     "none": _Choice(lambda: None, 0),
 }
@@ -46,6 +47,24 @@ EXPLORES: Mapping[str, _Choice] = {
     "additive": _Choice(explore.additive, 1, "sd"),
     "none": _Choice(lambda: None, 0),
 }
+
+
+ALGORITHMS: Mapping[str, type[Any]] = {
+    "pbt": PBT,
+    "mf-pbt": MFPBT,
+    "fire-pbt": FirePBT,
+    "restarts": Restarts,
+    "pairwise": Pairwise,
+    "swarm": Swarm,
+    "random": RandomSearch,
+    "grid": GridSearch,
+    "bayesian": BayesianSearch,
+    "halving": SuccessiveHalving,
+    "asha": ASHA,
+}
+
+SEARCHES = (RandomSearch, GridSearch, BayesianSearch, SuccessiveHalving, ASHA)
+"""Those that never copy a member."""
 
 
 def algorithm_of(
@@ -59,13 +78,13 @@ def algorithm_of(
     """Return the algorithm that options ask for; the suggested one where they ask for nothing.
 
     Args:
-        suggested: the target's own; options change it where it is PBT.
-        algorithm: "pbt" or one of the searches; None for the suggested one.
+        suggested: the target's own; options change it where it is of the kind asked for.
+        algorithm: a name in `ALGORITHMS`; None for the suggested one.
         exploit, explore: as on the command line; None for what the algorithm has.
         ready_interval: see `PBT`; None for what the algorithm has.
 
     Raises:
-        ConfigError: a name or a number is wrong, or a search is asked to exploit.
+        ConfigError: a name or a number is wrong, or the algorithm has no such option.
     """
     changes: dict[str, Any] = {}
     if exploit is not None:
@@ -75,17 +94,34 @@ def algorithm_of(
         changes["explore"] = parts[0] if len(parts) == 1 else _chain(parts, explore)
     if ready_interval is not None:
         changes["ready_interval"] = ready_interval
+    if not changes and algorithm is None:
+        return suggested
+    kind = _kind(suggested, algorithm)
+    found: Algorithm[Any] = _changed(suggested if type(suggested) is kind else _fresh(kind, suggested), kind, changes)
+    return found
+
+
+def _kind(suggested: Algorithm[Any] | None, algorithm: str | None) -> type[Any]:
     if algorithm is not None:
-        _known("algorithm", algorithm, ALGORITHMS)
-    if algorithm is None and suggested is not None and not isinstance(suggested, PBT):
-        algorithm = next((name for name, kind in SEARCHES.items() if isinstance(suggested, kind)), None)  # type: ignore[arg-type]
-    if algorithm is not None and algorithm in SEARCHES:
-        if changes:
-            raise ConfigError(f"{', '.join(changes)} belongs to algorithm=pbt, {algorithm} search never copies: leave it out")
-        kind = SEARCHES[algorithm]
-        return suggested if isinstance(suggested, kind) else kind()  # type: ignore[arg-type]
-    base = suggested if isinstance(suggested, PBT) else PBT()
-    return replace(base, **changes) if changes or algorithm is not None else suggested
+        return ALGORITHMS[_known("algorithm", algorithm, ALGORITHMS)]
+    return PBT if suggested is None else type(suggested)
+
+
+def _fresh(kind: type[Any], suggested: Algorithm[Any] | None) -> Any:
+    """Return an algorithm with its own options; restarts take over the PBT that is suggested."""
+    return Restarts(inner=suggested) if kind is Restarts and isinstance(suggested, PBT) else kind()
+
+
+def _changed(base: Any, kind: type[Any], changes: Mapping[str, Any]) -> Any:
+    """Return an algorithm with other options; those of restarts are the ones of the PBT inside."""
+    if kind is Restarts and changes:
+        return replace(base, inner=replace(base.inner, **changes))
+    missing = sorted(set(changes) - {field.name for field in fields(kind)})
+    if missing:
+        name = next((name for name, other in ALGORITHMS.items() if other is kind), kind.__name__)
+        why = f"{name} search never copies" if kind in SEARCHES else f"{name} has no such option"
+        raise ConfigError(f"{', '.join(missing)} belongs to algorithm=pbt, {why}: leave it out")
+    return replace(base, **changes) if changes else base
 
 
 def _policy(what: str, text: str, choices: Mapping[str, _Choice]) -> Any:

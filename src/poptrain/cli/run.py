@@ -37,6 +37,11 @@ class AlgorithmName(StrEnum):
     """How hyperparameters are chosen."""
 
     pbt = "pbt"
+    mf_pbt = "mf-pbt"
+    fire_pbt = "fire-pbt"
+    restarts = "restarts"
+    pairwise = "pairwise"
+    swarm = "swarm"
     random = "random"
     grid = "grid"
     bayesian = "bayesian"
@@ -110,14 +115,20 @@ def run(
     ] = None,
     algorithm: Annotated[
         AlgorithmName | None,
-        typer.Option("--algorithm", "-a", help="How hyperparameters are chosen. Default: pbt.", rich_help_panel=_SEARCH),
+        typer.Option(
+            "--algorithm",
+            "-a",
+            help="How hyperparameters are chosen. Default: the task's, or pbt.",
+            rich_help_panel=_SEARCH,
+        ),
     ] = None,
     exploit: Annotated[
         str | None,
         typer.Option(
             "--exploit",
             metavar="NAME[:NUMBER]",
-            help="Who copies whom: truncation:QUANTILE, t-test:P, tournament, none. Default: the task's, or truncation:0.2.",
+            help="Who copies whom: truncation:QUANTILE, t-test:P, tournament, dead-band:DEVIATIONS,MARGIN, none. "
+            "Default: the task's, or truncation:0.2.",
             rich_help_panel=_SEARCH,
         ),
     ] = None,
