@@ -152,21 +152,22 @@ def _wait(condition: Any, seconds: float = 30) -> None:
 
 
 def test_interrupted_once_finishes_the_interval_and_resumes(tmp_path: Path) -> None:
-    want = run(tmp_path / "undisturbed", slow_climb).digest()
-    process = controller(tmp_path / "study", "slow_climb", executor="processes", workers=2, durability=0.05)
+    # Long enough to be met in the middle even where a busy machine commits only every second.
+    want = run(tmp_path / "undisturbed", slow_climb, intervals=30).digest()
+    process = controller(tmp_path / "study", "slow_climb", executor="processes", workers=2, durability=0.05, intervals=30)
     _wait(lambda: _reports(tmp_path / "study") >= 6)
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=20) == 0
     study = pt.Study.open(tmp_path / "study")
     assert study.status == "paused"
-    assert run(tmp_path / "study", slow_climb).digest() == want
+    assert run(tmp_path / "study", slow_climb, intervals=30).digest() == want
 
 
 def test_a_second_controller_is_refused(tmp_path: Path) -> None:
-    process = controller(tmp_path / "study", "slow_climb")
+    process = controller(tmp_path / "study", "slow_climb", intervals=30)
     _wait(lambda: (tmp_path / "study" / "study.sqlite").exists())
     with pytest.raises(StudyLocked, match=str(process.pid)):
-        run(tmp_path / "study", slow_climb)
+        run(tmp_path / "study", slow_climb, intervals=30)
     process.kill()
     process.wait()
 
