@@ -41,7 +41,7 @@ ALGORITHMS: Mapping[str, Maker] = {
     "PBT, every 5 intervals": lambda starts: pbt(starts, ready_interval=5),
     "PBT, every 10 intervals": lambda starts: pbt(starts, ready_interval=10),
     "restarts": lambda starts: Restarts(inner=pbt(starts)),
-    "MF-PBT, periods 1 10 25 50": lambda starts: MFPBT(initial=starts),
+    "MF-PBT, periods 1 10 25 50": lambda starts: MFPBT(periods=(1, 10, 25, 50), initial=starts),
     "MF-PBT, periods 1 5 10": lambda starts: MFPBT(periods=(1, 5, 10), initial=starts),
     "FIRE-PBT": lambda starts: FirePBT(initial=starts),
     "pairwise learning": lambda starts: Pairwise(initial=starts),

@@ -26,6 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "results": {"core", "space", "store", "strategies"},
     "testing": {"core", "space", "strategies", "trainable", "store"},
     "api": {"core", "space", "strategies", "trainable", "executors", "store", "engine", "results"},
+    "comparison": {"core", "space", "strategies", "baselines", "trainable", "store", "results", "api"},
     "tasks": {"core", "space", "strategies", "trainable", "torch", "store", "results", "api"},
     "cli": {
         "core",
@@ -37,6 +38,7 @@ ALLOWED: dict[str, set[str]] = {
         "store",
         "engine",
         "results",
+        "comparison",
         "tasks",
         "api",
     },
@@ -50,6 +52,7 @@ HEAVY = (
     "sklearn",
     "jax",
     "optuna",
+    "matplotlib",
     "ray",
     "plotly",
 )

@@ -13,6 +13,7 @@ study.best.score, study.schedule, study.best.load()
 """
 
 from poptrain.api import resume, tune
+from poptrain.comparison import compare
 from poptrain.core.errors import PoptrainError
 from poptrain.core.version import __version__
 from poptrain.executors import Executor, Inline, Processes, Simulated, Vectorised
@@ -47,6 +48,7 @@ __all__ = [
     "Vectorised",
     "__version__",
     "choice",
+    "compare",
     "exploit",
     "explore",
     "loguniform",

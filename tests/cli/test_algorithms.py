@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from poptrain.cli.policies import ALGORITHMS, algorithm_of
+from poptrain.baselines.by_name import ALGORITHMS
+from poptrain.cli.policies import algorithm_of
 from poptrain.cli.run import AlgorithmName
 from poptrain.core.errors import ConfigError
 from poptrain.strategies import (

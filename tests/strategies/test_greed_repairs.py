@@ -127,7 +127,8 @@ def test_policies_survive_the_journal(algorithm: Algorithm[Any]) -> None:
     ("make", "message"),
     [
         (lambda: MFPBT(periods=(5, 1)), "rising whole numbers"),
-        (lambda: MFPBT().init(context_of(SPACE, 15)), "population=16 or more"),
+        (lambda: MFPBT(periods=(1, 2, 3, 4)).init(context_of(SPACE, 15)), "population=16 or more"),
+        (lambda: MFPBT().init(context_of(SPACE, 3)), "population=4 or more"),
         (lambda: FirePBT(evaluation=1), "at least 2 intervals"),
         (lambda: FirePBT(quantile=0.6), "at most 0.5"),
         (lambda: FirePBT(significance=0.0), "more than 0 and less than 1"),
@@ -160,6 +161,15 @@ def mf_round(interval: int, fitness: Sequence[float]) -> dict[int, Decision]:
     return {
         d.member: d for d in algorithm.tell(context, state, round_of(interval, fitness, hparams))[1] if not isinstance(d, Stop)
     }
+
+
+@pytest.mark.parametrize(
+    ("population", "intervals", "periods"),
+    [(32, 200, (1, 10, 25, 50)), (8, 200, (1, 10)), (16, 24, (1, 10, 12)), (8, 12, (1, 6)), (4, 12, (1,)), (40, 1, (1,))],
+)
+def test_periods_fit_the_study_unless_they_are_given(population: int, intervals: int, periods: tuple[int, ...]) -> None:
+    assert MFPBT().periods_of(context_of(SPACE, population, intervals=intervals)) == periods
+    assert MFPBT(periods=(1, 3)).periods_of(context_of(SPACE, population, intervals=intervals)) == (1, 3)
 
 
 def test_patient_sub_populations_wait_for_their_period() -> None:

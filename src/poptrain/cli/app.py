@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from poptrain.cli.best import best
+from poptrain.cli.compare import compare
 from poptrain.cli.doctor import doctor
 from poptrain.cli.errors import show_error, status_of
 from poptrain.cli.lineage import lineage
@@ -42,6 +43,7 @@ for _command, _panel in (
     (run, _TRAINING),
     (resume, _TRAINING),
     (replay, _TRAINING),
+    (compare, _TRAINING),
     (status, _LOOKING),
     (best, _LOOKING),
     (schedule, _LOOKING),

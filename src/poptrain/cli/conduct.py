@@ -33,6 +33,7 @@ class Conduct:
         quiet: whether to show no progress.
         json: whether the result is JSON; progress then goes to standard error.
         about: lines to begin with.
+        go_on: the command that takes everything up again; empty for `poptrain resume` of the study.
     """
 
     directory: Path
@@ -42,6 +43,7 @@ class Conduct:
     quiet: bool
     json: bool
     about: tuple[str, ...] = ()
+    go_on: str = ""
 
     def train(self, begin: Callable[..., Study]) -> Study:
         """Train and return the study; leaves the program with status 130 where it was paused.
@@ -75,7 +77,7 @@ class Conduct:
             error.add_note(f"\nsee it again, in one process: {self._resume()} --executor inline")
             raise
         except (DiskFull, WorkerError) as error:
-            error.add_note(f"afterwards, go on with: {self._resume()}")
+            error.add_note(f"afterwards, go on with: {self.go_on or self._resume()}")
             raise
         if study.status == "paused":
             say(f"paused after interval {min(study.completed)} of {study.config.intervals}", err=True)
@@ -99,4 +101,4 @@ class Conduct:
 
     def _say_how_to_resume(self) -> None:
         if StudyDirectory(self.directory).exists():
-            say(f"go on with: {self._resume()}", err=True)
+            say(f"go on with: {self.go_on or self._resume()}", err=True)

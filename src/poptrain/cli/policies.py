@@ -7,22 +7,11 @@ from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from typing import Any
 
-from poptrain.baselines import ASHA, BayesianSearch, GridSearch, SuccessiveHalving
+from poptrain.baselines.by_name import ALGORITHMS, SEARCHES
 from poptrain.core.errors import ConfigError
-from poptrain.strategies import (
-    MFPBT,
-    PBT,
-    Algorithm,
-    FirePBT,
-    Pairwise,
-    RandomSearch,
-    Restarts,
-    Swarm,
-    exploit,
-    explore,
-)
+from poptrain.strategies import PBT, Algorithm, Restarts, exploit, explore
 
-__all__ = ["ALGORITHMS", "EXPLOITS", "EXPLORES", "algorithm_of"]
+__all__ = ["EXPLOITS", "EXPLORES", "algorithm_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +36,6 @@ EXPLORES: Mapping[str, _Choice] = {
     "additive": _Choice(explore.additive, 1, "sd"),
     "none": _Choice(lambda: None, 0),
 }
-
-
-ALGORITHMS: Mapping[str, type[Any]] = {
-    "pbt": PBT,
-    "mf-pbt": MFPBT,
-    "fire-pbt": FirePBT,
-    "restarts": Restarts,
-    "pairwise": Pairwise,
-    "swarm": Swarm,
-    "random": RandomSearch,
-    "grid": GridSearch,
-    "bayesian": BayesianSearch,
-    "halving": SuccessiveHalving,
-    "asha": ASHA,
-}
-
-SEARCHES = (RandomSearch, GridSearch, BayesianSearch, SuccessiveHalving, ASHA)
-"""Those that never copy a member."""
 
 
 def algorithm_of(

@@ -32,6 +32,7 @@ class Target:
         mode: "max" or "min".
         population, intervals, interval_steps, algorithm: what a task suggests.
         held_out: scores the best state on held-out data.
+        manual: configurations that people use.
         about: lines that say what is trained on.
     """
 
@@ -44,6 +45,7 @@ class Target:
     interval_steps: int | None = None
     algorithm: Algorithm[Any] | None = None
     held_out: Any = None
+    manual: tuple[Any, ...] = ()
     about: tuple[str, ...] = ()
 
 
@@ -75,7 +77,7 @@ def load_target(code: CodeReference, directory: Path) -> Target:
     """Return the training code that a reference names; a task prepares its data in the study's folder.
 
     In a file or module of the user's, SPACE is the search space, METRIC and MODE say what selects, and HELD_OUT is a function
-    of (state, hparams) that returns metrics on held-out data; each may be missing.
+    of (state, hparams) that returns metrics on held-out data, MANUAL lists configurations by hand; each may be missing.
 
     Raises:
         ConfigError: there is no such code.
@@ -84,7 +86,7 @@ def load_target(code: CodeReference, directory: Path) -> Target:
     if code.kind == "task":
         study = task_study(code.target, code.settings, directory)
         names = ("train", "space", "metric", "mode", "population", "intervals", "interval_steps", "algorithm", "held_out")
-        return Target(**{name: getattr(study, name) for name in names}, about=study.about)
+        return Target(**{name: getattr(study, name) for name in names}, manual=study.manual, about=study.about)
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))  # a console script does not look into the current folder by itself
     try:
@@ -101,4 +103,5 @@ def load_target(code: CodeReference, directory: Path) -> Target:
         metric=getattr(module, "METRIC", None),
         mode=getattr(module, "MODE", None),
         held_out=getattr(module, "HELD_OUT", None),
+        manual=tuple(getattr(module, "MANUAL", ())),
     )

@@ -17,6 +17,8 @@ from poptrain.strategies.random_search import starting_points
 
 __all__ = ["MFPBT"]
 
+_PUBLISHED = (1, 10, 25, 50)
+
 
 @dataclass(frozen=True)
 class MFPBT(Algorithm[Published]):
@@ -38,7 +40,8 @@ class MFPBT(Algorithm[Published]):
     member decides alone, by what all last published; after the last interval nobody copies.
 
     Args:
-        periods: intervals between evolutions of each sub-population, >= 1, rising; at least one.
+        periods: intervals between evolutions of each sub-population, >= 1, rising; at least one. None for the paper's 1, 10,
+            25 and 50: as many of them as the population has four members for, cut to half of the study's intervals.
         explore: what the fourth quarter changes.
         initial: hyperparameters of the first members; the others are drawn.
 
@@ -46,26 +49,25 @@ class MFPBT(Algorithm[Published]):
         Doulazmi et al. (2025), Multiple-Frequencies Population-Based Training, arXiv 2506.03225.
     """
 
-    periods: tuple[int, ...] = (1, 10, 25, 50)
+    periods: tuple[int, ...] | None = None
     explore: Explore = Perturb((0.8, 1.25))  # noqa: RUF009 (a frozen policy)
     initial: tuple[Mapping[str, Value], ...] = ()
     state_type: ClassVar[type[Any]] = Published
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "periods", tuple(self.periods))
         object.__setattr__(self, "initial", tuple(dict(hparams) for hparams in self.initial))
-        whole = all(isinstance(p, int) and not isinstance(p, bool) and p >= 1 for p in self.periods)
-        if not self.periods or not whole or list(self.periods) != sorted(self.periods):
-            raise ConfigError(f"periods must be rising whole numbers of at least 1, such as (1, 10, 25), got {self.periods!r}")
+        if self.periods is not None:
+            object.__setattr__(self, "periods", _checked(self.periods))
         if not isinstance(self.explore, Explore):
             raise ConfigError(f"explore must be an explore strategy such as perturb(), got {self.explore!r}")
 
     def init(self, context: Context) -> tuple[Published, tuple[Hparams, ...]]:
         """Return drawn hyperparameters for everybody."""
-        least = 4 * len(self.periods)
+        count = len(self.periods_of(context))
+        least = 4 * count
         if context.population < least:
             raise ConfigError(
-                f"each of {len(self.periods)} sub-populations needs at least 4 members, got {context.population} in all: pass "
+                f"each of {count} sub-populations needs at least 4 members, got {context.population} in all: pass "
                 f"population={least} or more, or fewer periods"
             )
         self.explore.check(context.space)
@@ -82,9 +84,19 @@ class MFPBT(Algorithm[Published]):
         evolution = _Evolution(self, context, before, before.ranking(context, reports))
         return after, tuple(evolution.decide(report, after) for report in reports)
 
-    def sub_population(self, member: int, population: int) -> int:
-        """Return the number of a member's sub-population; members with neighbouring numbers are together."""
-        return member * len(self.periods) // population
+    def periods_of(self, context: Context) -> tuple[int, ...]:
+        """Return the period of each sub-population."""
+        if self.periods is not None:
+            return self.periods
+        room, longest = max(1, context.population // 4), max(1, context.intervals // 2)
+        return tuple(sorted({min(period, longest) for period in _PUBLISHED[:room]}))
+
+
+def _checked(periods: Sequence[int]) -> tuple[int, ...]:
+    whole = all(isinstance(p, int) and not isinstance(p, bool) and p >= 1 for p in periods)
+    if not periods or not whole or list(periods) != sorted(periods):
+        raise ConfigError(f"periods must be rising whole numbers of at least 1, such as (1, 10, 25), got {periods!r}")
+    return tuple(periods)
 
 
 class _Evolution:
@@ -95,20 +107,21 @@ class _Evolution:
         self._context = context
         self._seen = seen
         self._order = order
-        self._home = [policy.sub_population(m, context.population) for m in range(context.population)]
-        self._own: list[list[int]] = [[] for _ in policy.periods]
+        self._periods = periods = policy.periods_of(context)
+        self._home = [m * len(periods) // context.population for m in range(context.population)]
+        self._own: list[list[int]] = [[] for _ in periods]
         self._places: dict[int, int] = {}
         for member in order:
             own = self._own[self._home[member]]
             self._places[member] = len(own)
             own.append(member)
         # The best of all others, at least as many as there are migration slots.
-        self._abroad = [self._best_outside(i) for i in range(len(policy.periods))]
+        self._abroad = [self._best_outside(i) for i in range(len(periods))]
 
     def decide(self, report: Report, after: Published) -> Decision:
         """Return one member's decision and note in `after` what becomes of it."""
         m, i = report.member, self._home[report.member]
-        period = self._policy.periods[i]
+        period = self._periods[i]
         if report.interval >= self._context.intervals:
             return Continue(m, "the study is over")
         if report.failed:
@@ -151,7 +164,7 @@ class _Evolution:
         if slot >= len(abroad) or seen.value(abroad[slot]) <= seen.value(m):
             return Continue(m, f"no member of another sub-population outranks it in its migration slot {slot + 1}")
         donor = abroad[slot]
-        slower = self._policy.periods[self._home[donor]] > self._policy.periods[i]
+        slower = self._periods[self._home[donor]] > self._periods[i]
         source = seen.hparams[donor] if slower else seen.hparams[self._own[i][0]]
         hparams = with_structure_of(self._context, source, seen.hparams[donor])
         after.take_over(m, donor, seen)

@@ -41,6 +41,7 @@ class TaskStudy:
         population, intervals, interval_steps: suggested sizes.
         algorithm: suggested algorithm.
         held_out: scores the best state at the end; None where the task has no held-out data.
+        manual: hyperparameters that people usually take, for comparisons; empty where there are no usual ones.
         about: lines that say what is trained on, for the head of the output.
     """
 
@@ -53,6 +54,7 @@ class TaskStudy:
     interval_steps: int
     algorithm: Algorithm[Any]
     held_out: HeldOut | None = None
+    manual: tuple[Mapping[str, Any], ...] = ()
     about: tuple[str, ...] = ()
 
 

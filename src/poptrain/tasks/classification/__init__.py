@@ -30,6 +30,13 @@ SPACE = {
     "augmentation": Float(0.0, 1.0),
 }
 
+_MANUAL = tuple(
+    {"lr": lr, "momentum": 0.9, "penalty": 1e-5, "dropout": 0.2, "label_smoothing": 0.0, "augmentation": augmentation}
+    for lr in (0.1, 0.03, 0.01)
+    for augmentation in (0.0, 0.5)
+)
+"""Momentum 0.9, some dropout, three learning rates, with augmentation and without."""
+
 _FOLDER = "data"
 
 
@@ -87,6 +94,7 @@ def make_study(settings: Settings, folder: Path) -> TaskStudy:
         interval_steps=80,
         algorithm=PBT(exploit=exploit.truncation(0.2), explore=explore.perturb((0.8, 1.2))),
         held_out=partial(_held_out, settings, place),
+        manual=_MANUAL,
         about=about,
     )
 
