@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import poptrain as pt
 from poptrain.baselines.by_name import ALGORITHMS
 from poptrain.cli.policies import algorithm_of
 from poptrain.cli.run import AlgorithmName
@@ -123,3 +124,21 @@ def test_mistakes_are_named(asked: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError) as refused:
         made(**asked)
     assert message in str(refused.value)
+
+
+def test_a_population_begins_where_a_search_ended(poptrain: Any) -> None:
+    small = ("-x", "inline", "-i", 4, "-p", 6)
+    assert poptrain("run", "toy-plain", "-a", "random", "-d", "runs/search", *small).status == 0
+    done = poptrain("run", "toy-plain", "--initial", "runs/search", "--control", 1, "-d", "runs/pbt", *small)
+    assert done.status == 0, done.err
+    search, study = pt.Study.open("runs/search"), pt.Study.open("runs/pbt")
+    best = search.top(3)
+    assert len(best) == 3
+    assert best[0] == search.best.hparams
+    scores = {str(h): max(r.score or 0.0 for r in search.reports() if r.hparams == h) for h in best}
+    assert list(scores.values()) == sorted(scores.values(), reverse=True)
+    assert [study.reports(m)[0].hparams for m in range(3)] == best
+    assert study.config.algorithm["control"] == 1
+    again = poptrain("run", "toy-plain", "-a", "grid", "--initial", "runs/search", "-d", "runs/grid", *small)
+    assert again.status == 2
+    assert "grid has no such option" in again.said

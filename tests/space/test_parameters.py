@@ -255,3 +255,74 @@ def test_logarithmic_whole_numbers_are_all_reachable(high: int, seed: int) -> No
     domain = Int(1, high + 1, log=True)
     assert {domain.from_unit(domain.to_unit(value)) for value in range(1, high + 2)} == set(range(1, high + 2))
     assert domain.contains(domain.sample(np.random.default_rng(seed)))
+
+
+# Transforms and bounds.
+
+DISCOUNT, ODDS = Float(0.5, 0.999, transform="1-x"), Float(0.01, 0.99, transform="logit")
+
+
+@pytest.mark.parametrize(
+    ("domain", "value", "factor", "want"),
+    [
+        (DISCOUNT, 0.9, 2.0, 0.95),
+        (DISCOUNT, 0.9, 0.5, 0.8),
+        (ODDS, 0.5, 2.0, 2 / 3),
+        (ODDS, 0.5, 0.5, 1 / 3),
+        (ODDS, 0.99, 2.0, 0.99),
+    ],
+)
+def test_transformed_numbers_are_perturbed_by_their_transform(domain: Float, value: float, factor: float, want: float) -> None:
+    assert domain.perturb(value, factor, np.random.default_rng(0)) == pytest.approx(want)
+
+
+@pytest.mark.parametrize("domain", [DISCOUNT, ODDS])
+def test_transformed_numbers_are_drawn_by_their_transform(domain: Float) -> None:
+    # half of the draws lie on either side of the middle of the transformed range
+    rng = np.random.default_rng(0)
+    middle = domain.from_unit(0.5)
+    share = np.mean([domain.sample(rng) < middle for _ in range(2000)])
+    assert 0.45 < share < 0.55
+    assert DISCOUNT.from_unit(0.5) == pytest.approx(1 - math.sqrt(0.5 * 0.001))
+    assert ODDS.from_unit(0.5) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"low": 0.1, "high": 0.9, "transform": "sqrt"}, "'1-x' or 'logit'"),
+        ({"low": 0.1, "high": 0.9, "transform": "1-x", "log": True}, "not both"),
+        ({"low": 0.1, "high": 1.0, "transform": "1-x"}, "high < 1"),
+        ({"low": 0.0, "high": 0.9, "transform": "logit"}, "low > 0"),
+        ({"low": 0.1, "high": 0.9, "bounds": "wrap"}, "'clip' or 'reflect'"),
+    ],
+)
+def test_transforms_and_bounds_that_make_no_sense(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpaceError, match=message):
+        Float(**options)
+
+
+def test_reflection_comes_back_from_the_bound_by_as_much() -> None:
+    rng = np.random.default_rng(0)
+    assert Float(0.0, 1.0, bounds="reflect").perturb(0.9, 1.2, rng) == pytest.approx(0.92)
+    assert Float(0.01, 1.0, log=True, bounds="reflect").perturb(0.9, 2.0, rng) == pytest.approx(1 / 1.8)
+    assert Int(1, 8, bounds="reflect").perturb(8, 1.2, rng) == 6
+    assert Float(0.0, 1.0).perturb(0.9, 1.2, rng) == 1.0
+
+
+@given(
+    st.floats(0.01, 0.98), st.floats(0.05, 20.0), st.sampled_from(["", "1-x", "logit"]), st.sampled_from(["clip", "reflect"])
+)
+def test_moves_end_inside_of_every_kind_of_range(value: float, factor: float, transform: Any, bounds: Any) -> None:
+    domain = Float(0.01, 0.98, transform=transform, bounds=bounds)
+    moved = domain.perturb(value, factor, np.random.default_rng(0))
+    assert domain.contains(moved)
+    assert domain.from_unit(domain.to_unit(moved)) == pytest.approx(moved)
+    whole = Int(-3, 9, bounds=bounds)
+    assert whole.contains(whole.perturb(round(12 * value) - 3, factor, np.random.default_rng(0)))
+
+
+def test_a_space_keeps_transforms_and_bounds() -> None:
+    space = Space({"gamma": DISCOUNT, "drop": Float(0.0, 0.5, bounds="reflect"), "layers": Int(1, 4, bounds="reflect")})
+    assert Space.from_json(json.loads(json.dumps(space.to_json()))) == space
+    assert "bounds" not in Float(0.0, 1.0).to_json()

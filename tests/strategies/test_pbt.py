@@ -158,6 +158,21 @@ def test_after_the_last_interval_nobody_copies() -> None:
     assert all(isinstance(d, Continue) and "last interval" in d.because for d in decisions)
 
 
+def test_control_members_copy_nobody_and_may_be_copied() -> None:
+    algorithm = PBT(exploit=exploit.truncation(0.5), control=2)
+    _, decisions = decide(algorithm, [3.0, 4.0, 1.0, 2.0])
+    assert replaced(decisions) == {}  # the two worst are the control members
+    assert "control member" in decisions[3].because
+    _, decisions = decide(algorithm, [1.0, 2.0, 3.0, 4.0])
+    assert {d.donor for d in replaced(decisions).values()} <= {2, 3}
+    assert set(replaced(decisions)) == {0, 1}
+
+
+def test_a_control_member_that_failed_is_replaced() -> None:
+    _, decisions = decide(PBT(exploit=exploit.truncation(0.5), control=1), [3.0, 4.0, 1.0, NAN])
+    assert 3 in replaced(decisions)
+
+
 def test_ready_and_burn_in() -> None:
     algorithm = PBT(exploit=exploit.truncation(0.5), ready_interval=3, burn_in=4)
     context, state, starts = begin(algorithm, 2, intervals=20)
@@ -271,6 +286,7 @@ BAD: list[tuple[Callable[[], Any], str]] = [
     (lambda: PBT(explore="perturb"), "perturb()"),  # type: ignore[arg-type]
     (lambda: PBT(ready_interval=0), "ready_interval"),
     (lambda: PBT(burn_in=-1), "burn_in"),
+    (lambda: PBT(control=-1), "control"),
     (lambda: PBT(grace=1.5), "grace"),  # type: ignore[arg-type]
     (lambda: PBT(max_lag=-1), "max_lag"),
     (lambda: PBT(copy="all"), "both, weights, hyperparameters"),  # type: ignore[arg-type]

@@ -51,7 +51,10 @@ def propose(space: Space, found: Sequence[tuple[Hparams, float | None]], *, samp
 
 
 def _distribution(domain: Parameter) -> BaseDistribution:
-    """Return a domain as Optuna knows it; choices are told by their index, since True is 1 to Optuna."""
+    """Return a domain as Optuna knows it; choices are told by their index, since True is 1 to Optuna, and
+    transformed numbers by their place in [0, 1]."""
+    if isinstance(domain, Float) and domain.transform:
+        return FloatDistribution(0.0, 1.0)
     if isinstance(domain, Float):
         return FloatDistribution(domain.low, domain.high, log=domain.log)
     if isinstance(domain, Int):
@@ -62,12 +65,17 @@ def _distribution(domain: Parameter) -> BaseDistribution:
 
 
 def _given(domain: Parameter, value: Value) -> Value:
+    if isinstance(domain, Float) and domain.transform:
+        return domain.to_unit(value)
     if not isinstance(domain, Choice):
         return domain.clip(value)
     return int(domain.to_unit(value) * len(domain.options))
 
 
 def _taken(domain: Parameter, answer: Value) -> Value:
+    if isinstance(domain, Float) and domain.transform:
+        assert isinstance(answer, float)
+        return domain.from_unit(answer)
     if not isinstance(domain, Choice):
         return domain.clip(answer)
     assert isinstance(answer, int)

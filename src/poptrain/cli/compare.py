@@ -92,7 +92,7 @@ def compare(
     ] = None,
     budget: Annotated[
         int | None,
-        typer.Option("--budget", min=1, help="Member-steps of each study, instead of --intervals.", rich_help_panel=_BUDGET),
+        typer.Option("--budget", min=1, help="Member-steps of each study, in place of intervals.", rich_help_panel=_BUDGET),
     ] = None,
     metric: Annotated[str | None, typer.Option("--metric", help="Metric that selects. Default: the target's.")] = None,
     mode: Annotated[str | None, typer.Option("--mode", help="max or min. Default: the target's, or max.")] = None,

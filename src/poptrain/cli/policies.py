@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from typing import Any
@@ -45,6 +45,8 @@ def algorithm_of(
     exploit: str | None,
     explore: str | None,
     ready_interval: int | None,
+    control: int | None = None,
+    initial: Sequence[Mapping[str, Any]] | None = None,
 ) -> Algorithm[Any] | None:
     """Return the algorithm that options ask for; the suggested one where they ask for nothing.
 
@@ -52,7 +54,7 @@ def algorithm_of(
         suggested: the target's own; options change it where it is of the kind asked for.
         algorithm: a name in `ALGORITHMS`; None for the suggested one.
         exploit, explore: as on the command line; None for what the algorithm has.
-        ready_interval: see `PBT`; None for what the algorithm has.
+        ready_interval, control, initial: see `PBT`; None for what the algorithm has.
 
     Raises:
         ConfigError: a name or a number is wrong, or the algorithm has no such option.
@@ -65,6 +67,10 @@ def algorithm_of(
         changes["explore"] = parts[0] if len(parts) == 1 else _chain(parts, explore)
     if ready_interval is not None:
         changes["ready_interval"] = ready_interval
+    if control is not None:
+        changes["control"] = control
+    if initial is not None:
+        changes["initial"] = tuple(initial)
     if not changes and algorithm is None:
         return suggested
     kind = _kind(suggested, algorithm)
@@ -90,7 +96,8 @@ def _changed(base: Any, kind: type[Any], changes: Mapping[str, Any]) -> Any:
     missing = sorted(set(changes) - {field.name for field in fields(kind)})
     if missing:
         name = next((name for name, other in ALGORITHMS.items() if other is kind), kind.__name__)
-        why = f"{name} search never copies" if kind in SEARCHES else f"{name} has no such option"
+        never = kind in SEARCHES and missing != ["initial"]
+        why = f"{name} search never copies" if never else f"{name} has no such option"
         raise ConfigError(f"{', '.join(missing)} belongs to algorithm=pbt, {why}: leave it out")
     return replace(base, **changes) if changes else base
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from poptrain.cli.conduct import Conduct
-from poptrain.cli.options import AsJson, ExecutorOption, MaxSeconds, Quiet, Workers
+from poptrain.cli.options import AsJson, ExecutorOption, MaxSeconds, Quiet, Workers, check_study
 from poptrain.cli.policies import algorithm_of
 from poptrain.cli.settings import Asked, parse_sets, read_config
 from poptrain.cli.target import Target, code_of, load_target, name_of
@@ -142,6 +142,19 @@ def run(
             rich_help_panel=_SEARCH,
         ),
     ] = None,
+    control: Annotated[
+        int | None,
+        typer.Option("--control", min=0, help="Members that never copy, to compare with. Default: 0.", rich_help_panel=_SEARCH),
+    ] = None,
+    initial: Annotated[
+        Path | None,
+        typer.Option(
+            "--initial",
+            metavar="STUDY",
+            help="Begin half of the members with the best hyperparameters of this study, such as a random search.",
+            rich_help_panel=_SEARCH,
+        ),
+    ] = None,
     ready_interval: Annotated[
         int | None,
         typer.Option(
@@ -219,6 +232,8 @@ def run(
         exploit=exploit,
         explore=explore,
         ready_interval=ready_interval,
+        control=control,
+        initial=None if initial is None else str(initial),
         executor=_value(executor),
         workers=workers,
         threads=threads,
@@ -286,8 +301,21 @@ def _options(asked: Asked, target: Target) -> dict[str, Any]:
             exploit=asked.exploit,
             explore=asked.explore,
             ready_interval=asked.ready_interval,
+            control=asked.control,
+            initial=_initial(asked, target),
         ),
     }
+
+
+def _initial(asked: Asked, target: Target) -> list[dict[str, Any]] | None:
+    """Return the best hyperparameters of the study that is to begin with, for half of the members."""
+    if asked.initial is None:
+        return None
+    population = asked.population or target.population or 8
+    found = Study.open(check_study(Path(asked.initial))).top(max(1, population // 2))
+    if not found:
+        raise ConfigError(f"{asked.initial} has no score yet, so nothing to begin with: train it first")
+    return found
 
 
 def _space(asked: Asked, target: Target) -> Any:

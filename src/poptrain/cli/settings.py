@@ -24,7 +24,8 @@ class Asked:
 
     Args:
         target: what is trained.
-        algorithm, exploit, explore, ready_interval: see `policies.algorithm_of`.
+        algorithm, exploit, explore, ready_interval, control: see `policies.algorithm_of`.
+        initial: folder of a study whose best hyperparameters the first half of the members begin with.
         settings: the task's own settings.
         space: the search space, in its JSON form.
     """
@@ -40,6 +41,8 @@ class Asked:
     exploit: str | None = None
     explore: str | None = None
     ready_interval: int | None = None
+    control: int | None = None
+    initial: str | None = None
     executor: str | None = None
     workers: int | None = None
     threads: int | None = None

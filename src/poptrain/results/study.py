@@ -11,6 +11,7 @@ import msgspec
 
 from poptrain.core.errors import CheckpointError, StoreError, StudyLocked
 from poptrain.core.events import Failed, Finished, HeldOut, Paused, Replaced, Reported, Restarted, Resumed, Started
+from poptrain.core.values import Value
 from poptrain.results.digest import digest_of, saved_digest
 from poptrain.results.frames import frame_of
 from poptrain.results.lineage import Lineage, Origin
@@ -204,6 +205,28 @@ class Study:
     def reports(self, member: int | None = None) -> list[Reported]:
         """Return all reports, or one member's, in the order in which they arrived."""
         return self._reader.events(Reported, member=member)
+
+    def top(self, count: int) -> list[dict[str, Value]]:
+        """Return the hyperparameters of the best intervals by selection score, best first, no two of them alike.
+
+        They can begin another study: `PBT(initial=Study.open("runs/random").top(4))`.
+
+        Args:
+            count: how many at most, >= 1.
+        """
+        order = "DESC" if self.config.mode == "max" else "ASC"
+        rows = self._reader.rows(
+            f"SELECT data FROM events WHERE kind = 'reported' AND score IS NOT NULL AND seq <= ? ORDER BY score {order}, seq",
+            self._reader.until,
+        )
+        found: list[dict[str, Value]] = []
+        for (data,) in rows:
+            hparams = dict(msgspec.json.decode(data, type=Reported).hparams)
+            if hparams not in found:
+                found.append(hparams)
+            if len(found) >= count:
+                break
+        return found
 
     def to_pandas(self) -> Any:
         """Return a pandas.DataFrame with one row for each report.

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 import numpy as np
 
+from poptrain.core.errors import SpaceError
 from poptrain.core.values import Value
 
-__all__ = ["Parameter", "plain"]
+__all__ = ["Bounds", "Parameter", "Transform", "check_bounds", "plain", "reflected"]
+
+Bounds: TypeAlias = Literal["clip", "reflect"]
+"""What becomes of a move that would leave the range."""
+
+Transform: TypeAlias = Literal["", "1-x", "logit"]
+"""By what a real range is measured."""
 
 
 class Parameter(ABC):
@@ -44,11 +51,11 @@ class Parameter(ABC):
 
     @abstractmethod
     def to_unit(self, value: Value) -> float:
-        """Return where in [0, 1] a value lies, logarithmically where the domain is logarithmic."""
+        """Return where in [0, 1] a value lies, by the logarithm or transform that the domain has."""
 
     @abstractmethod
     def from_unit(self, unit: float) -> Value:
-        """Return the value at a place in [0, 1]; places outside are clipped."""
+        """Return the value at a place in [0, 1]; places outside are clipped, or reflected where the domain says so."""
 
     @abstractmethod
     def describe(self) -> str:
@@ -62,3 +69,20 @@ class Parameter(ABC):
 def plain(value: Any) -> Any:
     """Return a NumPy scalar as the Python value it holds; anything else as it is."""
     return value.item() if isinstance(value, np.generic) else value
+
+
+def check_bounds(bounds: Any) -> None:
+    """Refuse an unknown way to treat bounds."""
+    if bounds not in get_args(Bounds):
+        raise SpaceError(f"bounds must be 'clip' or 'reflect', got {bounds!r}")
+
+
+def reflected(unit: float) -> float:
+    """Return a place of the real line, folded at 0 and 1 until it lies between them.
+
+    Example:
+        >>> reflected(1.25), reflected(-0.5), reflected(2.25)
+        (0.75, 0.5, 0.25)
+    """
+    place = unit % 2.0
+    return 2.0 - place if place > 1.0 else place

@@ -10,7 +10,7 @@ import numpy as np
 
 from poptrain.core.errors import SpaceError
 from poptrain.core.values import Value
-from poptrain.space.base import Parameter, plain
+from poptrain.space.base import Bounds, Parameter, check_bounds, plain, reflected
 
 __all__ = ["Int"]
 
@@ -26,6 +26,8 @@ class Int(Parameter):
         low, high: bounds, low < high; low >= 1 where `log`.
         log: whether the range is logarithmic.
         structural: whether another value needs other weights.
+        bounds: what becomes of a move that would leave the range: "clip" ends at the bound, "reflect" comes back from it by as
+            much as it would have gone beyond.
 
     Example:
         >>> Int(0, 8).perturb(1, 1.2, np.random.default_rng(0))
@@ -36,6 +38,7 @@ class Int(Parameter):
     high: int
     log: bool = False
     structural: bool = False
+    bounds: Bounds = "clip"
     kind: ClassVar[str] = "int"
 
     def __post_init__(self) -> None:
@@ -46,6 +49,7 @@ class Int(Parameter):
             if abs(value) > 2**53:
                 raise SpaceError(f"{name} of an Int must lie within +-2**53, got {value!r}")
             object.__setattr__(self, name, value)
+        check_bounds(self.bounds)
         if not self.low < self.high:
             raise SpaceError(
                 f"an Int needs low < high, got low={self.low!r}, high={self.high!r}: use Constant for a single value"
@@ -65,7 +69,14 @@ class Int(Parameter):
             moved = max(moved, number + 1)
         elif factor < 1.0:
             moved = min(moved, number - 1)
-        return min(max(moved, self.low), self.high)
+        return self.bounded(moved)
+
+    def bounded(self, number: float) -> int:
+        """Return a number that a move ended at, rounded and brought back into the range as `bounds` says."""
+        whole = round(number)
+        if self.bounds == "reflect" and not self.low <= whole <= self.high:
+            whole = self.low + round((self.high - self.low) * reflected((whole - self.low) / (self.high - self.low)))
+        return self.clip(whole)
 
     def clip(self, value: Value) -> int:
         """Return the nearest whole number in [low, high]."""
@@ -86,9 +97,10 @@ class Int(Parameter):
         return min(max(((math.log(number) if self.log else number) - low) / width, 0.0), 1.0)
 
     def from_unit(self, unit: float) -> int:
-        """Return the number whose part of [0, 1] holds `unit`."""
+        """Return the number whose part of [0, 1] holds `unit`; places outside come back as `bounds` says."""
         low, width = self._edges()
-        place = low + min(max(unit, 0.0), 1.0) * width
+        inside = reflected(unit) if self.bounds == "reflect" else min(max(unit, 0.0), 1.0)
+        place = low + inside * width
         return self.clip(math.floor((math.exp(place) if self.log else place) + 0.5))
 
     def describe(self) -> str:
@@ -97,13 +109,8 @@ class Int(Parameter):
 
     def to_json(self) -> dict[str, Any]:
         """Return type and fields."""
-        return {
-            "type": self.kind,
-            "low": self.low,
-            "high": self.high,
-            "log": self.log,
-            "structural": self.structural,
-        }
+        named = {"type": self.kind, "low": self.low, "high": self.high, "log": self.log, "structural": self.structural}
+        return named if self.bounds == "clip" else {**named, "bounds": self.bounds}
 
     def _edges(self) -> tuple[float, float]:
         """Return (start, width) of the range from low - 1/2 to high + 1/2, in logarithms where `log`."""

@@ -73,6 +73,8 @@ class PBT(Algorithm[PBTState]):
         max_lag: only members at most so many intervals ahead or behind are compared; None for all.
         grace: intervals after a copy in which a healthy member is not replaced again, >= 0.
         initial: hyperparameters of the first members; the others are drawn.
+        control: so many last members are a control group: they copy nobody, as in random search, unless they fail; others may
+            copy them. >= 0, and at least two members are none.
 
     References:
         Jaderberg et al. (2017), Population Based Training of Neural Networks, algorithm 1.
@@ -87,6 +89,7 @@ class PBT(Algorithm[PBTState]):
     max_lag: int | None = None
     grace: int = 0
     initial: tuple[Mapping[str, Value], ...] = ()
+    control: int = 0
     state_type: ClassVar[type[Any]] = PBTState
 
     def __post_init__(self) -> None:
@@ -95,7 +98,7 @@ class PBT(Algorithm[PBTState]):
             raise ConfigError(f"exploit must be an exploit strategy such as truncation(), or None, got {self.exploit!r}")
         if self.explore is not None and not isinstance(self.explore, Explore):
             raise ConfigError(f"explore must be an explore strategy such as perturb(), or None, got {self.explore!r}")
-        for name, least in (("ready_interval", 1), ("burn_in", 0), ("grace", 0)):
+        for name, least in (("ready_interval", 1), ("burn_in", 0), ("grace", 0), ("control", 0)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise ConfigError(f"{name} must be a whole number of at least {least}, got {value!r}")
@@ -114,6 +117,10 @@ class PBT(Algorithm[PBTState]):
             if n < 2:
                 raise ConfigError(f"population must be at least 2 for exploitation, got {n}: pass population=2 or exploit=None")
             self.exploit.check(n)
+            if self.control > n - 2:
+                raise ConfigError(
+                    f"control must leave at least two of {n} members, got {self.control}: pass control={max(0, n - 2)} or less"
+                )
         if self.explore is not None:
             self.explore.check(context.space)
         if self.copy == "weights" and context.space.structural:
@@ -192,6 +199,8 @@ class _Round:
             return "the last interval: nothing would be trained on a copy"
         if failed:
             return ""
+        if report.member >= self._context.population - policy.control:
+            return "a control member: copies nobody"
         if interval <= policy.burn_in or interval % policy.ready_interval:
             return f"not ready after interval {interval}"
         copied = self._state.copied[report.member]

@@ -20,7 +20,7 @@ Units = Literal["range", "natural"]
 
 @dataclass(frozen=True, slots=True)
 class Additive(Explore):
-    """Adds normal noise to each number, and clips.
+    """Adds normal noise to each number, and clips (or reflects, where the domain says so).
 
         units="range":    h <- clip(h + N(0, sd) * (high - low)); in logarithmic ranges the logarithm moves
         units="natural":  h <- clip(h + N(0, sd))
@@ -65,12 +65,12 @@ class Additive(Explore):
     def _move_float(self, domain: Float, value: Value, noise: float) -> float:
         if self.units == "range":
             return domain.from_unit(domain.to_unit(value) + noise)
-        return domain.clip(domain.clip(value) + noise)
+        return domain.bounded(domain.clip(value) + noise)
 
     def _move_int(self, domain: Int, start: float, noise: float) -> int:
         if self.units == "range":
             return domain.from_unit(domain.place(start) + noise)
-        return domain.clip(start + noise)
+        return domain.bounded(start + noise)
 
 
 def additive(sd: float = 0.1, *, units: Units = "range") -> Additive:
