@@ -23,6 +23,7 @@ from poptrain.core.errors import ConfigError, SpaceError, StudyMismatch
 from poptrain.core.rng import Keys
 from poptrain.space import Choice, Float, Int, Space
 from poptrain.strategies import Context
+from poptrain.tasks.run import task_study
 
 WIDE = Space({"lr": Float(1e-4, 1.0, log=True), "layers": Int(1, 8), "kind": Choice(["a", "b", "c"])})
 
@@ -274,3 +275,11 @@ def test_a_method_with_other_options_is_refused(tmp_path: Path) -> None:
     compare(climb, SPACE, methods=methods(), seeds=1, directory=tmp_path / "c", replay=0, **OPTIONS)
     with pytest.raises(StudyMismatch, match="'pbt' has other options"):
         compare(climb, SPACE, methods={**methods(), "pbt": pt.PBT()}, seeds=1, directory=tmp_path / "c", replay=0, **OPTIONS)
+
+
+@pytest.mark.parametrize("task", ["classification", "translation"])
+def test_what_a_task_takes_by_hand_lies_in_its_space(task: str, tmp_path: Path) -> None:
+    study = task_study(task, {}, tmp_path)
+    assert len(study.manual) > 1
+    for hparams in study.manual:
+        Space(study.space).validate(hparams)

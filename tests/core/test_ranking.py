@@ -8,8 +8,10 @@ from collections import Counter
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
 
-from poptrain.core.ranking import rank
+from poptrain.core.ranking import rank, rank_fronts
 
 numbers = st.one_of(st.floats(-10, 10), st.integers(0, 2).map(float), st.sampled_from([math.nan, math.inf, -math.inf]))
 
@@ -45,3 +47,35 @@ def test_takes_one_draw_a_member_whatever_the_values() -> None:
     rank(np.array([1.0, 2.0, 3.0]), a)
     rank(np.array([math.nan, 1.0, 1.0]), b)
     assert a.random() == b.random()
+
+
+# Several objectives.
+
+points = arrays(np.float64, st.tuples(st.integers(1, 12), st.integers(2, 3)), elements=st.integers(-3, 3).map(float))
+
+
+def dominates(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
+    return bool((a >= b).all() and (a > b).any())
+
+
+@given(points, st.integers(0, 5))
+def test_nobody_ranks_behind_whom_it_dominates(values: NDArray[np.float64], seed: int) -> None:
+    order = rank_fronts(values, np.random.default_rng(seed)).tolist()
+    assert sorted(order) == list(range(len(values)))
+    for place, i in enumerate(order):
+        assert not any(dominates(values[j], values[i]) for j in order[place + 1 :])
+
+
+@given(points)
+def test_one_objective_twice_ranks_as_that_objective(values: NDArray[np.float64]) -> None:
+    column = values[:, 0]
+    order = rank_fronts(np.stack([column, column], axis=1), np.random.default_rng(0))
+    assert column[order].tolist() == sorted(column.tolist(), reverse=True)
+
+
+def test_the_ends_of_a_front_rank_before_its_middle_and_failures_last() -> None:
+    values = np.array([[1.0, 1.0], [0.0, 4.0], [2.0, 2.5], [3.0, 2.0], [4.0, 0.0], [np.inf, 9.0]])
+    order = rank_fronts(values, np.random.default_rng(0)).tolist()
+    assert set(order[:2]) == {1, 4}
+    assert set(order[2:4]) == {2, 3}
+    assert order[4:] == [0, 5]

@@ -16,6 +16,7 @@ from populations import context_of, round_of
 
 from poptrain.core.decisions import Continue, Decision, Replace, Stop
 from poptrain.core.errors import ConfigError
+from poptrain.core.report import Report
 from poptrain.core.values import Hparams, Value
 from poptrain.space import Choice, Float, Int, Space
 from poptrain.strategies import PBT, Context, exploit, explore, recipes
@@ -399,3 +400,93 @@ def test_recipes_are_the_papers() -> None:
     for recipe in (recipes.gan_2017(), recipes.translation_2017(), recipes.reinforcement_learning_2017()):
         _, decisions = decide(recipe, [0.1, 0.2, 0.3, NAN, 0.5])
         assert 3 in replaced(decisions)
+
+
+# Several objectives, and confirmation.
+
+
+def told(algorithm: PBT, metrics: list[dict[str, float | None]], *, interval: int = 1) -> dict[int, Replace]:
+    context, state, starts = begin(algorithm, len(metrics))
+    reports = [
+        Report(m, interval, math.nan if one["accuracy"] is None else float(one["accuracy"]), starts[m], one)
+        for m, one in enumerate(metrics)
+    ]
+    return replaced(algorithm.tell(context, state, reports)[1])
+
+
+BOTH = {"accuracy": "max", "size": "min"}
+
+
+def test_members_are_ranked_by_several_objectives() -> None:
+    algorithm = PBT(exploit=exploit.truncation(0.25), objectives=BOTH)  # type: ignore[arg-type]
+    # m3 is dominated by everybody although its accuracy is not the lowest; m0 is small, m2 accurate
+    found = told(
+        algorithm,
+        [
+            {"accuracy": 0.1, "size": 1},
+            {"accuracy": 0.5, "size": 5},
+            {"accuracy": 0.9, "size": 9},
+            {"accuracy": 0.1, "size": 9},
+        ],
+    )
+    assert set(found) == {3}
+    assert found[3].donor in (0, 2)
+
+
+def test_a_member_without_a_finite_objective_failed() -> None:
+    algorithm = PBT(exploit=exploit.truncation(0.34), objectives=BOTH)  # type: ignore[arg-type]
+    found = told(algorithm, [{"accuracy": 0.9, "size": None}, {"accuracy": 0.5, "size": 5}, {"accuracy": 0.4, "size": 4}])
+    assert set(found) >= {0}
+    assert found[0].donor in (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"objectives": {"accuracy": "up", "size": "min"}}, "'max' or 'min'"),
+        ({"objectives": {"accuracy": "max"}}, "at least two"),
+        ({"objectives": BOTH, "exploit": exploit.tournament()}, "by rank"),
+        ({"objectives": BOTH, "confirm": 2}, "leave out"),
+    ],
+)
+def test_objectives_that_make_no_sense(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        PBT(**options)
+
+
+def test_an_objective_that_was_not_reported_is_named() -> None:
+    with pytest.raises(ConfigError, match="'size' was not reported"):
+        told(PBT(exploit=exploit.truncation(0.5), objectives=BOTH), [{"accuracy": 1.0}] * 2)  # type: ignore[arg-type]
+
+
+def test_a_lucky_score_is_not_believed_before_it_is_confirmed() -> None:
+    def donors(confirm: int) -> set[int]:
+        algorithm = PBT(exploit=exploit.truncation(0.25), explore=None, confirm=confirm)
+        context, state, starts = begin(algorithm, 4)
+        state, _ = algorithm.tell(context, state, round_of(1, [5.0, 4.0, 3.0, 2.0], starts))
+        _, decisions = algorithm.tell(context, state, round_of(2, [5.0, 4.0, 9.0, 1.0], starts))
+        return {d.donor for d in replaced(decisions).values()}
+
+    assert donors(1) == {2}  # m2 was lucky once
+    assert donors(2) == {0}  # it is judged by 3.0, m0 by 5.0
+
+
+def test_a_study_ranks_by_several_objectives_and_resumes(tmp_path: Any) -> None:
+    from studies import SPACE as PACES
+    from studies import climb
+
+    import poptrain as pt
+
+    options: dict[str, Any] = {
+        "metric": "height",
+        "population": 6,
+        "interval_steps": 2,
+        "executor": "inline",
+        "preflight": False,
+    }
+    algorithm = PBT(exploit=exploit.truncation(0.34), objectives={"height": "max", "steps": "min"})
+    whole = pt.tune(climb, PACES, intervals=5, algorithm=algorithm, directory=tmp_path / "whole", **options)
+    pt.tune(climb, PACES, intervals=5, algorithm=algorithm, directory=tmp_path / "parts", max_seconds=1e-6, **options)
+    parts = pt.tune(climb, PACES, intervals=5, algorithm=algorithm, directory=tmp_path / "parts", max_seconds=1e6, **options)
+    assert whole.copies > 0
+    assert parts.digest() == whole.digest()

@@ -149,6 +149,7 @@ class _Halving:
         self._shortest = shortest
         self._longest = context.intervals if longest is None else longest
         self._brackets = brackets
+        self._places: dict[tuple[int, int, int], list[int]] = {}
 
     def tell(self, reports: Sequence[Report]) -> tuple[HalvingState, tuple[Decision, ...]]:
         stop = self._state.turns.note(reports)
@@ -190,14 +191,23 @@ class _Halving:
         if arrived is None:
             return Continue(m, "between two rungs")
         rung, held, place = arrived
-        fitness = np.array([math.nan if f is None else f for f in held])
-        ties = self._context.keys.generator("ties", -1, report.interval)  # the same order for all that are judged together
-        position = rank(fitness, ties).tolist().index(place)
+        position = self._ranks(report, rung, held)[place]
         quota = max(1, len(held) // self._eta)
         where = f"fitness {report.fitness:.6g} ranks {position + 1} of {len(held)} after {rung} intervals"
         if position < quota:
             return Continue(m, f"{where}: among the best {quota}, goes on")
         return self._restart(report, f"stops: {where}, and {quota} go on")
+
+    def _ranks(self, report: Report, rung: int, held: Sequence[float | None]) -> list[int]:
+        """Return the rank of each place on a rung, one order for all that are judged together."""
+        key = (self._state.turns.begun[report.member] if self._brackets else 0, rung, report.interval)
+        if key not in self._places:
+            fitness = np.array([math.nan if f is None else f for f in held])
+            order = rank(fitness, self._context.keys.generator("ties", -1, report.interval))
+            ranks = np.empty_like(order)
+            ranks[order] = np.arange(len(order))
+            self._places[key] = ranks.tolist()
+        return self._places[key]
 
     def _restart(self, report: Report, why: str) -> Decision:
         old = self._state.turns.numbers[report.member]

@@ -46,6 +46,7 @@ def algorithm_of(
     explore: str | None,
     ready_interval: int | None,
     control: int | None = None,
+    objectives: Sequence[str] = (),
     initial: Sequence[Mapping[str, Any]] | None = None,
 ) -> Algorithm[Any] | None:
     """Return the algorithm that options ask for; the suggested one where they ask for nothing.
@@ -55,6 +56,7 @@ def algorithm_of(
         algorithm: a name in `ALGORITHMS`; None for the suggested one.
         exploit, explore: as on the command line; None for what the algorithm has.
         ready_interval, control, initial: see `PBT`; None for what the algorithm has.
+        objectives: NAME:max or NAME:min, for each objective.
 
     Raises:
         ConfigError: a name or a number is wrong, or the algorithm has no such option.
@@ -69,12 +71,24 @@ def algorithm_of(
         changes["ready_interval"] = ready_interval
     if control is not None:
         changes["control"] = control
+    if objectives:
+        changes["objectives"] = _objectives(objectives)
     if initial is not None:
         changes["initial"] = tuple(initial)
     if not changes and algorithm is None:
         return suggested
     kind = _kind(suggested, algorithm)
     found: Algorithm[Any] = _changed(suggested if type(suggested) is kind else _fresh(kind, suggested), kind, changes)
+    return found
+
+
+def _objectives(texts: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for text in texts:
+        name, _, mode = text.rpartition(":")
+        if not name or mode not in ("max", "min"):
+            raise ConfigError(f"an objective is NAME:max or NAME:min, got {text!r}")
+        found[name] = mode
     return found
 
 

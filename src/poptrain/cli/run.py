@@ -146,6 +146,15 @@ def run(
         int | None,
         typer.Option("--control", min=0, help="Members that never copy, to compare with. Default: 0.", rich_help_panel=_SEARCH),
     ] = None,
+    objectives: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--objective",
+            metavar="NAME:max|min",
+            help="Rank members by several metrics together (non-dominated sorting): one of them. Repeatable.",
+            rich_help_panel=_SEARCH,
+        ),
+    ] = None,
     initial: Annotated[
         Path | None,
         typer.Option(
@@ -233,6 +242,7 @@ def run(
         explore=explore,
         ready_interval=ready_interval,
         control=control,
+        objectives=objectives or [],
         initial=None if initial is None else str(initial),
         executor=_value(executor),
         workers=workers,
@@ -302,6 +312,7 @@ def _options(asked: Asked, target: Target) -> dict[str, Any]:
             explore=asked.explore,
             ready_interval=asked.ready_interval,
             control=asked.control,
+            objectives=asked.objectives,
             initial=_initial(asked, target),
         ),
     }

@@ -24,7 +24,7 @@ class Asked:
 
     Args:
         target: what is trained.
-        algorithm, exploit, explore, ready_interval, control: see `policies.algorithm_of`.
+        algorithm, exploit, explore, ready_interval, control, objectives: see `policies.algorithm_of`.
         initial: folder of a study whose best hyperparameters the first half of the members begin with.
         settings: the task's own settings.
         space: the search space, in its JSON form.
@@ -42,6 +42,7 @@ class Asked:
     explore: str | None = None
     ready_interval: int | None = None
     control: int | None = None
+    objectives: list[str] = field(default_factory=list)
     initial: str | None = None
     executor: str | None = None
     workers: int | None = None
@@ -59,7 +60,7 @@ class Asked:
 
     def over(self, other: Asked) -> Asked:
         """Return these options, completed by `other`'s where nothing was given; settings are merged."""
-        given = {f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None}
+        given = {f.name: value for f in fields(self) if (value := getattr(self, f.name)) not in (None, [])}
         return replace(other, **{**given, "settings": {**other.settings, **self.settings}})
 
     def options(self) -> dict[str, Any]:

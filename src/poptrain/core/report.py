@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from poptrain.core.values import Hparams
@@ -22,12 +23,14 @@ class Report:
         interval: number of intervals the member has completed, >= 1.
         fitness: score oriented so that higher is better (`fitness_of`); NaN for a failed or diverged member.
         hparams: the hyperparameters this interval was trained with.
+        metrics: every number that was reported, as it was; None where it was not finite.
     """
 
     member: int
     interval: int
     fitness: float
     hparams: Hparams
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
 
     @property
     def failed(self) -> bool:

@@ -180,6 +180,7 @@ class Engine:
         fitness = fitness_of(value, self._plan.mode)
         failed = math.isnan(fitness)
         row.fitness = None if failed else fitness
+        row.metrics = {name: number if math.isfinite(number) else None for name, number in done.metrics.items()}
         if done.saved >= 0:
             self._saver.note_written(row.state)
         self._saver.describe(row.state, Description(None if failed else value, row.hparams))
@@ -190,7 +191,7 @@ class Engine:
                 member=row.member,
                 interval=row.interval,
                 score=None if failed else value,
-                metrics={name: number if math.isfinite(number) else None for name, number in done.metrics.items()},
+                metrics=row.metrics,
                 hparams=row.hparams,
                 steps=self._plan.interval_steps,
                 began=done.began,
@@ -208,7 +209,7 @@ class Engine:
         """Count an interval that cannot be trained as failed: worst rank, and no other state than it has."""
         self._course.rest(row)
         row.interval += 1
-        row.fitness = None
+        row.fitness, row.metrics = None, {}
         self._note_failure(row, reason, detail)
         self._saver.add(
             Reported(
@@ -278,7 +279,7 @@ class Engine:
         reports = [row.report() for row in rows]
         course.algorithm, decisions = self._algorithm.tell(self._context, course.algorithm, reports)
         for row in rows:
-            row.told = row.interval
+            row.told, row.metrics = row.interval, {}
         self._find_best(rows)
         kept = {Ref(*key) for key in self._algorithm.keeps(course.algorithm)}
         self._keeper.hold(kept - course.kept)

@@ -31,6 +31,7 @@ class Row:
         running: whether an interval is under way.
         seconds: duration of its last interval; 0 where unknown.
         born: intervals it had completed when it last began anew; 0 for a member that never did.
+        metrics: what its last interval reported, until the algorithm has been told; None where not finite.
     """
 
     member: int
@@ -42,11 +43,12 @@ class Row:
     running: bool = False
     seconds: float = 0.0
     born: int = 0
+    metrics: dict[str, float | None] = field(default_factory=dict)
 
     def report(self) -> Report:
         """Return the report of the last interval."""
         fitness = math.nan if self.fitness is None else self.fitness
-        return Report(self.member, self.interval, fitness, self.hparams)
+        return Report(self.member, self.interval, fitness, self.hparams, self.metrics)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,17 +48,26 @@ def _posterior_mean(curve: tuple[float, ...]) -> NDArray[np.float64]:
     if scale <= 1e-12 * max(1.0, float(np.abs(y).max())):
         return y
     unit = rest / scale
-    best, mean = -math.inf, unit
-    for length in _LENGTHS:
-        kernel = np.exp(-((t[:, None] - t) ** 2) / (2 * length**2))
-        for noise in _NOISES:
-            factor = np.linalg.cholesky((1 - noise) * kernel + (noise + 1e-9) * np.eye(n))
-            alpha = np.linalg.solve(factor.T, np.linalg.solve(factor, unit))
-            likelihood = -0.5 * float(unit @ alpha) - float(np.log(np.diag(factor)).sum())
-            if likelihood > best:
-                best, mean = likelihood, (1 - noise) * kernel @ alpha
-    found: NDArray[np.float64] = mean * scale + trend
+    inverses, halves, smoothers = _models(n)
+    likelihoods = -0.5 * (inverses @ unit) @ unit - halves
+    found: NDArray[np.float64] = (smoothers[likelihoods.argmax()] @ unit) * scale + trend
     return found
+
+
+@lru_cache(maxsize=64)  # the matrices depend on the number of points alone
+def _models(n: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return of every pair of length and noise: the inverse of K + n I, half its log determinant, and what smooths a curve.
+
+    Returns:
+        Shapes (models, n, n), (models,) and (models, n, n).
+    """
+    t = np.arange(n, dtype=np.float64)
+    kernels = [np.exp(-((t[:, None] - t) ** 2) / (2 * length**2)) for length in _LENGTHS]
+    signals = np.stack([(1 - noise) * kernel for kernel in kernels for noise in _NOISES])
+    noises = np.array([noise for _ in kernels for noise in _NOISES])
+    whole = signals + (noises + 1e-9)[:, None, None] * np.eye(n)
+    inverses = np.linalg.inv(whole)
+    return inverses, 0.5 * np.linalg.slogdet(whole)[1], signals @ inverses
 
 
 def improvement(curves: Sequence[Sequence[float]], *, levels: int = 32) -> NDArray[np.float64]:

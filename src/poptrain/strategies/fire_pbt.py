@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
@@ -303,8 +304,8 @@ class _Round:
     def _begin(self, report: Report, number: int) -> Decision:
         """Take the weights of the patient member whose last evaluation is the oldest."""
         m, seen, first = report.member, self._state.seen, self._parts[1].start
-        busy = [e.parent for i, e in enumerate(self._after.evaluations) if i != number]
-        ages = [(busy.count(p), self._after.measured[p - first], p) for p in self._parts[1] if seen.fitness[p] is not None]
+        busy = Counter(e.parent for i, e in enumerate(self._after.evaluations) if i != number)
+        ages = [(busy[p], self._after.measured[p - first], p) for p in self._parts[1] if seen.fitness[p] is not None]
         if not ages:
             return Continue(m, "no patient member is healthy")
         parent = min(ages)[2]

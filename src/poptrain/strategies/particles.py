@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -69,8 +69,8 @@ class _Moving(Algorithm[Particles]):
     state_type: ClassVar[type[Any]] = Particles
 
     @abstractmethod
-    def donor(self, context: Context, order: Sequence[int], place: int, report: Report) -> int | None:
-        """Return whom a ready member at a place in the ranking copies; None for nobody."""
+    def donors(self, context: Context, order: Sequence[int], interval: int) -> Callable[[int, int], int | None]:
+        """Return a function from (member, its place in the ranking) to whom it copies after an interval; to None for nobody."""
 
     @abstractmethod
     def velocity(self, context: Context, state: Particles, member: int, model: int, rng: np.random.Generator) -> Vector:
@@ -92,21 +92,32 @@ class _Moving(Algorithm[Particles]):
         after = before.noting(())
         order = before.seen.ranking(context, reports)
         places = {member: place for place, member in enumerate(order)}
-        return after, tuple(self._decide(context, before, after, order, places[r.member], r) for r in reports)
+        donor_of = {interval: self.donors(context, order, interval) for interval in {r.interval for r in reports}}
+        rng_of = {interval: context.keys.generators("velocity", interval) for interval in donor_of}
+        decisions = []
+        for report in reports:
+            copied = order[0] if report.failed else donor_of[report.interval](report.member, places[report.member])
+            decisions.append(self._decide(context, before, after, order[0], copied, report, rng_of[report.interval]))
+        return after, tuple(decisions)
 
     def _decide(
-        self, context: Context, before: Particles, after: Particles, order: Sequence[int], place: int, report: Report
+        self,
+        context: Context,
+        before: Particles,
+        after: Particles,
+        leader: int,
+        donor: int | None,
+        report: Report,
+        rng_of: Callable[[int], np.random.Generator],
     ) -> Decision:
         m, seen = report.member, before.seen
         if report.interval >= context.intervals:
             return Continue(m, "the study is over")
         if report.interval % self.ready_interval and not report.failed:
             return Continue(m, f"not ready after interval {report.interval}")
-        donor = order[0] if report.failed else self.donor(context, order, place, report)
         if donor is None or donor == m or seen.fitness[donor] is None:
             return Continue(m, "nobody to copy")
-        rng = context.keys.generator("velocity", m, report.interval)
-        velocity = self.velocity(context, before, m, order[0] if self.to_leader else donor, rng)
+        velocity = self.velocity(context, before, m, leader if self.to_leader else donor, rng_of(m))
         base = with_structure_of(context, seen.hparams[m], seen.hparams[donor])
         hparams = _moved(context, base, velocity)
         after.velocities[m] = velocity.tolist()
@@ -148,13 +159,15 @@ class Swarm(_Moving):
         if isinstance(self.quantile, bool) or not 0 < self.quantile <= 0.5:
             raise ConfigError(f"quantile must be more than 0 and at most 0.5, got {self.quantile!r}: 0.25 is usual")
 
-    def donor(self, context: Context, order: Sequence[int], place: int, report: Report) -> int | None:
-        """Return a draw from the top part for a member of the bottom part."""
+    def donors(self, context: Context, order: Sequence[int], interval: int) -> Callable[[int, int], int | None]:
+        """Return draws from the top part for the members of the bottom part."""
         count = min(max(1, round(self.quantile * len(order))), len(order) // 2)
-        if place < len(order) - count:
-            return None
-        rng = context.keys.generator("exploit", report.member, report.interval)
-        return order[int(rng.random() * count)]
+        generators = context.keys.generators("exploit", interval)
+
+        def of(member: int, place: int) -> int | None:
+            return order[int(generators(member).random() * count)] if place >= len(order) - count else None
+
+        return of
 
     def velocity(self, context: Context, state: Particles, member: int, model: int, rng: np.random.Generator) -> Vector:
         """Return the swarm's velocity."""
@@ -200,14 +213,16 @@ class Pairwise(_Moving):
         if isinstance(self.mutation, bool) or not 0 <= self.mutation <= 1:
             raise ConfigError(f"mutation must be a probability between 0 and 1, got {self.mutation!r}")
 
-    def donor(self, context: Context, order: Sequence[int], place: int, report: Report) -> int | None:
-        """Return the faster one of a member's pair, where that is not the member itself."""
+    def donors(self, context: Context, order: Sequence[int], interval: int) -> Callable[[int, int], int | None]:
+        """Return the faster one of each member's pair, where that is not the member itself."""
         half = len(order) // 2
         first = len(order) - half
-        if place < first:
-            return None
-        pairs = context.keys.generator("pairs", -1, report.interval).permutation(half)
-        return order[int(pairs[place - first])]
+        pairs = context.keys.generator("pairs", -1, interval).permutation(half).tolist()
+
+        def of(member: int, place: int) -> int | None:
+            return order[pairs[place - first]] if place >= first else None
+
+        return of
 
     def velocity(self, context: Context, state: Particles, member: int, model: int, rng: np.random.Generator) -> Vector:
         """Return the learner's velocity."""

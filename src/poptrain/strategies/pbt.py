@@ -11,8 +11,8 @@ import numpy as np
 
 from poptrain.core.decisions import Continue, Decision, Replace, Stop
 from poptrain.core.errors import ConfigError
-from poptrain.core.ranking import rank
-from poptrain.core.report import Report
+from poptrain.core.ranking import rank, rank_fronts
+from poptrain.core.report import Mode, Report, fitness_of
 from poptrain.core.values import Hparams, Value
 from poptrain.strategies.base import Algorithm, Context
 from poptrain.strategies.exploit import Exploit, Field, Truncation
@@ -37,6 +37,7 @@ class PBTState:
         histories: its last evaluations, oldest first, as many as the exploit strategy needs; its donor's after a copy.
         copied: the interval after which it was last replaced; -1 for never.
         curves: its fitness after every interval, where comparisons are at equal steps.
+        objectives: its last values of the objectives, oriented higher is better, where there are any; empty where it failed.
     """
 
     intervals: list[int]
@@ -45,6 +46,7 @@ class PBTState:
     histories: list[list[float]] = field(default_factory=list)
     copied: list[int] = field(default_factory=list)
     curves: list[list[float | None]] = field(default_factory=list)
+    objectives: list[list[float]] = field(default_factory=list)
 
     def copy(self) -> PBTState:
         """Return a state whose lists can be changed; their entries are replaced, never changed."""
@@ -73,11 +75,16 @@ class PBT(Algorithm[PBTState]):
         max_lag: only members at most so many intervals ahead or behind are compared; None for all.
         grace: intervals after a copy in which a healthy member is not replaced again, >= 0.
         initial: hyperparameters of the first members; the others are drawn.
+        objectives: metrics that rank the members together in place of the selection score, by name, each "max" or "min": by
+            non-dominated sorting and crowding distance. Truncation only.
+        confirm: evaluations in a row that a score must hold for: a member is judged by the lowest of its last `confirm`
+            scores, >= 1; 1 believes every score at once.
         control: so many last members are a control group: they copy nobody, as in random search, unless they fail; others may
             copy them. >= 0, and at least two members are none.
 
     References:
         Jaderberg et al. (2017), Population Based Training of Neural Networks, algorithm 1.
+        Dushatskiy et al. (2023), Multi-Objective Population Based Training, arXiv 2306.01436 (objectives).
     """
 
     exploit: Exploit | None = Truncation(0.2)
@@ -90,6 +97,8 @@ class PBT(Algorithm[PBTState]):
     grace: int = 0
     initial: tuple[Mapping[str, Value], ...] = ()
     control: int = 0
+    objectives: Mapping[str, Mode] = field(default_factory=dict)
+    confirm: int = 1
     state_type: ClassVar[type[Any]] = PBTState
 
     def __post_init__(self) -> None:
@@ -98,7 +107,7 @@ class PBT(Algorithm[PBTState]):
             raise ConfigError(f"exploit must be an exploit strategy such as truncation(), or None, got {self.exploit!r}")
         if self.explore is not None and not isinstance(self.explore, Explore):
             raise ConfigError(f"explore must be an explore strategy such as perturb(), or None, got {self.explore!r}")
-        for name, least in (("ready_interval", 1), ("burn_in", 0), ("grace", 0), ("control", 0)):
+        for name, least in (("ready_interval", 1), ("burn_in", 0), ("grace", 0), ("control", 0), ("confirm", 1)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise ConfigError(f"{name} must be a whole number of at least {least}, got {value!r}")
@@ -107,8 +116,23 @@ class PBT(Algorithm[PBTState]):
             raise ConfigError(f"max_lag must be a whole number of intervals of at least 0, or None, got {lag!r}")
         if self.copy not in get_args(Copied):
             raise ConfigError(f"copy must be one of {', '.join(get_args(Copied))}, got {self.copy!r}")
+        self._check_objectives()
         if self.compare not in get_args(Compare):
             raise ConfigError(f"compare must be one of {', '.join(get_args(Compare))}, got {self.compare!r}")
+
+    def _check_objectives(self) -> None:
+        object.__setattr__(self, "objectives", dict(self.objectives))
+        for name, mode in self.objectives.items():
+            if mode not in get_args(Mode):
+                raise ConfigError(f"an objective is 'max' or 'min', got {mode!r} for {name!r}")
+        if not self.objectives:
+            return
+        if len(self.objectives) == 1:
+            raise ConfigError(f"objectives are at least two metrics, got {next(iter(self.objectives))!r}: select by it instead")
+        if self.exploit is not None and not self.exploit.by_rank:
+            raise ConfigError(f"objectives need an exploit strategy by rank, got {self.exploit!r}: pass truncation()")
+        if self.compare == "equal_step" or self.confirm > 1:
+            raise ConfigError("objectives are compared by the latest reports: leave out compare='equal_step' and confirm")
 
     def init(self, context: Context) -> tuple[PBTState, tuple[Hparams, ...]]:
         """Return drawn hyperparameters for everybody."""
@@ -131,6 +155,7 @@ class PBT(Algorithm[PBTState]):
         starts = starting_points(context, self.initial)
         state = PBTState([0] * n, [None] * n, [dict(h) for h in starts], [[] for _ in range(n)], [-1] * n)
         state.curves = [[] for _ in range(n if self.compare == "equal_step" else 0)]
+        state.objectives = [[] for _ in range(n if self.objectives else 0)]
         return state, starts
 
     def tell(self, context: Context, state: PBTState, reports: Sequence[Report]) -> tuple[PBTState, tuple[Decision, ...]]:
@@ -145,18 +170,33 @@ class PBT(Algorithm[PBTState]):
 
     def _note(self, state: PBTState, reports: Sequence[Report]) -> PBTState:
         noted = state.copy()
-        length = 1 if self.exploit is None else self.exploit.history
+        length = max(self.confirm, 1 if self.exploit is None else self.exploit.history)
         for report in reports:
             m = report.member
             fitness = None if report.failed else report.fitness
+            if self.objectives:
+                noted.objectives[m] = self._objectives(report)
+                fitness = fitness if noted.objectives[m] else None
             noted.intervals[m] = report.interval
             noted.fitness[m] = fitness
             noted.hparams[m] = report.hparams if type(report.hparams) is dict else dict(report.hparams)
             if length > 1 and fitness is not None:
                 noted.histories[m] = [*noted.histories[m], fitness][-length:]
+                noted.fitness[m] = min(noted.histories[m][-self.confirm :])
             if self.compare == "equal_step":
                 noted.curves[m] = [*noted.curves[m], fitness]
         return noted
+
+    def _objectives(self, report: Report) -> list[float]:
+        """Return the objectives, oriented higher is better; empty where the member failed in one of them."""
+        if report.failed:
+            return []
+        for name in self.objectives:
+            if name not in report.metrics:
+                known = ", ".join(report.metrics) or "none"
+                raise ConfigError(f"the objective {name!r} was not reported: report it in every interval beside {known}")
+        values = [fitness_of(report.metrics[name], mode) for name, mode in self.objectives.items()]
+        return values if all(math.isfinite(value) for value in values) else []
 
 
 class _Round:
@@ -178,7 +218,8 @@ class _Round:
 
     def decide(self, report: Report, after: PBTState) -> Decision:
         """Return one member's decision and note in `after` what becomes of it."""
-        m, exploit, failed = report.member, self._policy.exploit, not math.isfinite(report.fitness)
+        m, exploit = report.member, self._policy.exploit
+        failed = self._state.fitness[m] is None
         held = self._held(report, failed)
         if held or exploit is None:
             return Continue(m, held or "exploitation is off")
@@ -232,6 +273,8 @@ class _Round:
             after.hparams[m] = base
             after.fitness[m] = state.fitness[donor]
             after.histories[m] = state.histories[donor]
+            if policy.objectives:
+                after.objectives[m] = state.objectives[donor]
         after.copied[m] = report.interval
         text = f"{because}; {changes(base, hparams)}"
         return Replace(m, donor, state.intervals[donor], hparams, weights, text)
@@ -258,5 +301,10 @@ class _Round:
             then = np.array([math.nan if f is None else f for f in at])
             fitness = np.where(np.isfinite(fitness), then, math.nan)  # who has failed since must not donate
         members = np.flatnonzero(here)
-        order = rank(fitness[members], np.random.Generator(np.random.Philox(key=self._ties)))
+        ties = np.random.Generator(np.random.Philox(key=self._ties))
+        if policy.objectives:
+            lost = [math.nan] * len(policy.objectives)
+            order = rank_fronts(np.array([state.objectives[m] or lost for m in members.tolist()]), ties)
+        else:
+            order = rank(fitness[members], ties)
         return Field.of(members, fitness[members], order, state.histories)

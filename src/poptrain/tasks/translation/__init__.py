@@ -13,7 +13,7 @@ from poptrain.core.errors import MissingExtra
 from poptrain.core.values import Hparams
 from poptrain.strategies import PBT, exploit, explore
 from poptrain.tasks.base import HeldOutScores, TaskStudy
-from poptrain.tasks.translation.settings import Settings, search_space
+from poptrain.tasks.translation.settings import Settings, by_hand, search_space
 
 if TYPE_CHECKING:
     from poptrain.tasks.translation.corpora import Corpus
@@ -62,6 +62,7 @@ def make_study(settings: Settings, folder: Path) -> TaskStudy:
         # BLEU of the first interval is noise: whoever leads then does so by chance.
         algorithm=PBT(exploit=exploit.truncation(0.25), explore=explore.perturb((0.8, 1.2)), burn_in=1),
         held_out=partial(held_out, settings, place),
+        manual=by_hand(settings),
         about=about,
     )
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from poptrain.core.errors import ConfigError
 from poptrain.space import Choice, Float
 
-__all__ = ["Settings", "search_space"]
+__all__ = ["Settings", "by_hand", "search_space"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,3 +93,12 @@ def search_space(settings: Settings) -> dict[str, Any]:
         "label_smoothing": Float(0.0, 0.2),
         "weight_decay": Float(1e-6, 1e-1, log=True),
     }
+
+
+def by_hand(settings: Settings) -> tuple[dict[str, Any], ...]:
+    """Return what people usually take for networks of this kind: some dropout, two learning rates."""
+    if settings.model == "lstm":
+        usual: dict[str, Any] = {"dropout": 0.2, "recurrent_dropout": 0.2, "batch_size": 256, "clip_norm": 1.0}
+        return tuple({"lr": lr, **usual} for lr in (1e-3, 3e-3))
+    usual = dict.fromkeys(("dropout", "attention_dropout", "activation_dropout", "label_smoothing"), 0.1)
+    return tuple({"lr": lr, **usual, "weight_decay": 1e-4} for lr in (1e-3, 3e-3))
