@@ -66,8 +66,9 @@ def _models(n: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[n
     signals = np.stack([(1 - noise) * kernel for kernel in kernels for noise in _NOISES])
     noises = np.array([noise for _ in kernels for noise in _NOISES])
     whole = signals + (noises + 1e-9)[:, None, None] * np.eye(n)
-    inverses = np.linalg.inv(whole)
-    return inverses, 0.5 * np.linalg.slogdet(whole)[1], signals @ inverses
+    inverses: NDArray[np.float64] = np.asarray(np.linalg.inv(whole), dtype=np.float64)
+    halves: NDArray[np.float64] = np.asarray(0.5 * np.linalg.slogdet(whole)[1], dtype=np.float64)
+    return inverses, halves, np.asarray(signals @ inverses, dtype=np.float64)
 
 
 def improvement(curves: Sequence[Sequence[float]], *, levels: int = 32) -> NDArray[np.float64]:
