@@ -414,3 +414,13 @@ def test_patience_beats_greed_and_chance_where_greed_loses(name: str) -> None:
 def test_where_greed_is_right_nobody_is_left_far_behind(algorithm: Algorithm[Any]) -> None:
     best = train(Plain, toy_plain.SPACE, algorithm, population=22, intervals=50, steps=(20,), seed=0)
     assert best[-1] > 1.19
+
+
+def test_behind_a_dead_band_nobody_copies_whoever_is_below_the_mean() -> None:
+    algorithm = PBT(exploit=exploit.dead_band(margin=1.0, quantile=0.5))
+    context = context_of(SPACE, 6)
+    state, starts = algorithm.init(context)
+    _, decisions = algorithm.tell(context, state, round_of(1, [0.1, 0.9, 0.2, 24.0, 0.8, 0.5], starts))
+    assert {d.donor for d in decisions if isinstance(d, Replace)} == {3}
+    _, decisions = algorithm.tell(context, state, round_of(1, [0.1, 0.9, 0.2, 0.7, 0.8, 0.5], starts))
+    assert not [d for d in decisions if isinstance(d, Replace)]  # differences below the margin are noise

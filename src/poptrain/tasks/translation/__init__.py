@@ -59,8 +59,8 @@ def make_study(settings: Settings, folder: Path) -> TaskStudy:
         population=8,
         intervals=12,
         interval_steps=100,
-        # BLEU of the first interval is noise: whoever leads then does so by chance.
-        algorithm=PBT(exploit=exploit.truncation(0.25), explore=explore.perturb((0.8, 1.2)), burn_in=1),
+        # Until somebody has begun to translate, BLEU is noise: whoever leads then does so by chance, and must not be copied.
+        algorithm=PBT(exploit=exploit.dead_band(margin=1.0, quantile=0.25), explore=explore.perturb((0.8, 1.2))),
         held_out=partial(held_out, settings, place),
         manual=by_hand(settings),
         about=about,
