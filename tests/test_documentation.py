@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+from campaigns import campaign
+from populations import context_of
 from typer.testing import CliRunner
 
 from poptrain.cli.app import app
+from poptrain.space import Float
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -55,3 +60,25 @@ def test_no_document_speaks_of_things_outside_of_the_project() -> None:
     assert len(files) > 3
     for file in files:
         assert not re.search(r"(?<![\w.])/(?:home|root|Users|tmp)/", file.read_text(encoding="utf-8")), file
+
+
+def blocks(name: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", (ROOT / "docs" / name).read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_the_algorithm_that_the_documents_add_keeps_the_contract(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = ModuleType("made")
+    monkeypatch.setitem(sys.modules, "made", made)
+    exec(blocks("extending.md")[0], vars(made))
+    context = context_of({"lr": Float(1e-6, 1.0, log=True)}, 5, intervals=6)
+    run = campaign(made.Halve(), context, lambda hparams, age, interval: -float(hparams["lr"]))  # type: ignore[arg-type]
+    assert sum(run.state) > 0
+    for member, halved in enumerate(run.state):
+        rates = [hparams["lr"] for hparams, _ in run.trained[member]]
+        assert rates[-1] == pytest.approx(max(1e-6, rates[0] / 2**halved))
+
+
+def test_the_loop_of_the_documents_is_python() -> None:
+    assert len(blocks("trainable.md")) >= 3
+    for block in blocks("trainable.md"):
+        ast.parse(block)
