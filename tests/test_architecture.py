@@ -26,6 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "results": {"core", "space", "store", "strategies"},
     "testing": {"core", "space", "strategies", "trainable", "store"},
     "api": {"core", "space", "strategies", "trainable", "executors", "store", "engine", "results"},
+    "integrations": {"core", "space", "store", "results"},
     "comparison": {"core", "space", "strategies", "baselines", "trainable", "store", "results", "api"},
     "tasks": {"core", "space", "strategies", "trainable", "torch", "store", "results", "api"},
     "cli": {
@@ -39,6 +40,7 @@ ALLOWED: dict[str, set[str]] = {
         "engine",
         "results",
         "comparison",
+        "integrations",
         "tasks",
         "api",
     },
@@ -53,6 +55,9 @@ HEAVY = (
     "jax",
     "optuna",
     "matplotlib",
+    "tensorboard",
+    "mlflow",
+    "wandb",
     "ray",
     "plotly",
 )

@@ -12,6 +12,7 @@ from poptrain.cli.best import best
 from poptrain.cli.compare import compare
 from poptrain.cli.doctor import doctor
 from poptrain.cli.errors import show_error, status_of
+from poptrain.cli.export import export
 from poptrain.cli.lineage import lineage
 from poptrain.cli.replay import replay
 from poptrain.cli.resume import resume
@@ -21,6 +22,7 @@ from poptrain.cli.status import status
 from poptrain.cli.tasks import tasks
 from poptrain.cli.translate import translate
 from poptrain.cli.verify import verify
+from poptrain.cli.watch import watch
 from poptrain.core.errors import PoptrainError
 from poptrain.core.version import __version__
 
@@ -45,10 +47,12 @@ for _command, _panel in (
     (replay, _TRAINING),
     (compare, _TRAINING),
     (status, _LOOKING),
+    (watch, _LOOKING),
     (best, _LOOKING),
     (schedule, _LOOKING),
     (lineage, _LOOKING),
     (verify, _LOOKING),
+    (export, _USING),
     (translate, _USING),
     (tasks, _OTHER),
     (doctor, _OTHER),

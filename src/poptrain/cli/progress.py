@@ -24,8 +24,9 @@ from poptrain.engine import Progress
 
 if TYPE_CHECKING:
     from poptrain.engine.preflight import PreflightReport
+    from poptrain.results import Study
 
-__all__ = ["Display", "LiveDisplay", "PlainDisplay", "SilentDisplay", "make_display"]
+__all__ = ["Display", "LiveDisplay", "PlainDisplay", "SilentDisplay", "make_display", "progress_of_study"]
 
 _INTERRUPTED = "finishing the interval; press Ctrl-C again to stop at once"
 _MOST_MEMBERS = 24
@@ -281,3 +282,25 @@ def make_display(mode: Mode, *, title: str, metric: str, quiet: bool, to_stderr:
     if console.is_terminal and not console.is_dumb_terminal:
         return LiveDisplay(console, mode, title=title, metric=metric)
     return PlainDisplay(stream, mode)
+
+
+def progress_of_study(study: Study) -> Progress:
+    """Return what a study that is trained elsewhere shows of itself, as its journal knows it."""
+    config, members = study.config, study.members()
+    total = config.population * config.intervals * config.interval_steps
+    best = study.best if study.scored else None
+    return Progress(
+        interval=min(study.completed),
+        intervals=config.intervals,
+        scores=tuple(member.score for member in members),
+        completed=study.completed,
+        best=None if best is None else best.score,
+        best_member=-1 if best is None else best.member,
+        best_interval=-1 if best is None else best.interval,
+        copies=study.copies,
+        failures=len(study.failures),
+        steps=study.steps,
+        total_steps=total,
+        seconds=study.seconds,
+        remaining_seconds=study.seconds / study.steps * (total - study.steps) if study.steps else None,
+    )
