@@ -14,7 +14,8 @@ import typer
 
 from poptrain.cli.conduct import Conduct
 from poptrain.cli.options import AsJson, ExecutorOption, Quiet, Workers
-from poptrain.cli.settings import parse_sets
+from poptrain.cli.run import algorithm_asked, space_asked
+from poptrain.cli.settings import Asked, parse_sets, read_config
 from poptrain.cli.target import Target, code_of, load_target, name_of
 from poptrain.cli.terminal import columns, counted, duration, number, say, say_json, table
 from poptrain.comparison.campaign import Campaign, Job, Terms, terms_of
@@ -26,6 +27,7 @@ from poptrain.core.errors import ConfigError, MissingExtra
 from poptrain.core.rng import Keys
 from poptrain.results import Study
 from poptrain.space import Space
+from poptrain.store.config import CodeReference
 from poptrain.store.files import write_whole
 from poptrain.strategies import Context
 
@@ -36,13 +38,14 @@ _BUDGET, _RESOURCES = "Budget", "Resources"
 
 def compare(
     target: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="TARGET",
-            help="A built-in task, FILE.py:FUNCTION, MODULE:FUNCTION; or the folder of a comparison, to go on with it.",
+            help="A built-in task, FILE.py:FUNCTION, MODULE:FUNCTION; or the folder of a comparison, to go on with it. The "
+            "configuration may name it.",
             show_default=False,
         ),
-    ],
+    ] = None,
     methods: Annotated[
         str | None,
         typer.Option(
@@ -54,6 +57,10 @@ def compare(
     ] = None,
     directory: Annotated[
         Path | None, typer.Option("--directory", "-d", help="Folder of the comparison. Default: runs/compare-NAME.")
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="TOML file as for poptrain run; its algorithm is the method 'pbt'. Flags win."),
     ] = None,
     manual: Annotated[
         list[str] | None,
@@ -107,42 +114,59 @@ def compare(
     Writes comparison.html, curves.png, curves.svg, studies.csv and results.json into the folder. The same command
     goes on where it stopped; with more seeds or further methods it trains only what is new.
     """
-    if Campaign.exists(Path(target)):
-        options = {"methods": methods, "directory": directory, "manual": manual, "baseline": baseline, "set": sets}
+    if target is not None and Campaign.exists(Path(target)):
+        options = {"methods": methods, "directory": directory, "config": config, "manual": manual, "baseline": baseline}
         sizes = {"population": population, "intervals": intervals, "interval-steps": interval_steps, "budget": budget}
-        _refuse({**options, **sizes, "metric": metric, "mode": mode, "reference": reference, "replay": replay}, target)
+        _refuse(
+            {**options, **sizes, "set": sets, "metric": metric, "mode": mode, "reference": reference, "replay": replay}, target
+        )
         campaign = _reopened(Path(target), seeds=seeds, executor=executor and executor.value, workers=workers)
         loaded = load_target(campaign.terms.code, campaign.directory)
     else:
-        code = code_of(target, parse_sets(sets or []))
-        folder = directory or Path("runs") / f"compare-{name_of(code)}"
-        loaded = load_target(code, folder)
-        found = _sizes(loaded, {"population": population, "intervals": intervals, "interval_steps": interval_steps}, budget)
-        space = _space(loaded, target)
-        setting = Setting(
-            space=space,
-            population=found["population"],
-            intervals=found["intervals"],
-            suggested=loaded.algorithm,
-            manual=[as_configuration(text, space) for text in manual] if manual else loaded.manual,
+        asked = Asked(
+            target=target,
+            directory=None if directory is None else str(directory),
+            metric=metric,
+            mode=mode,
+            population=population,
+            intervals=intervals,
+            interval_steps=interval_steps,
+            settings=parse_sets(sets or []),
+            executor=None if executor is None else executor.value,
+            workers=workers,
         )
-        chosen = algorithms_of((methods or "pbt,random,grid,bayesian").replace(" ", "").split(","), setting)
+        asked = asked if config is None else asked.over(read_config(config))
+        code = _code(asked)
+        folder = Path(asked.directory) if asked.directory is not None else Path("runs") / f"compare-{name_of(code)}"
+        loaded = load_target(code, folder)
+        found = _sizes(loaded, asked, budget, by_flag=intervals is not None)
+        space = _space(asked, loaded)
+        chosen = algorithms_of(
+            (methods or "pbt,random,grid,bayesian").replace(" ", "").split(","),
+            Setting(
+                space=space,
+                population=found["population"],
+                intervals=found["intervals"],
+                suggested=algorithm_asked(asked, loaded),
+                manual=[as_configuration(text, space) for text in manual] if manual else loaded.manual,
+            ),
+        )
         for algorithm in chosen.values():  # whatever one of them refuses is refused before anything is trained
             algorithm.init(Context(Keys(seed), space, found["population"], found["intervals"]))
         terms = terms_of(
             chosen,
             labels={name: METHODS[name].label for name in chosen},
             title=name_of(code),
-            metric=_metric(loaded, metric, target),
-            mode=_mode(mode or loaded.mode or "max"),
+            metric=_metric(asked, loaded),
+            mode=_mode(asked.mode or loaded.mode or "max"),
             space=space.to_json(),
             seeds=5 if seeds is None else seeds,
             seed=seed,
             baseline=baseline or ("random" if "random" in chosen else next(iter(chosen))),
             reference=reference,
             replay=4 if replay is None else replay,
-            executor="auto" if executor is None else executor.value,
-            workers=workers,
+            executor=asked.executor or "auto",
+            workers=asked.workers,
             code=code,
             **found,
         )
@@ -172,13 +196,19 @@ def _reopened(folder: Path, *, seeds: int | None, executor: str | None, workers:
     return campaign
 
 
-def _sizes(target: Target, asked: dict[str, int | None], budget: int | None) -> dict[str, int]:
+def _code(asked: Asked) -> CodeReference:
+    if asked.target is None:
+        raise ConfigError("name what to train: a task (see poptrain tasks), FILE.py:FUNCTION or MODULE:FUNCTION")
+    return code_of(asked.target, asked.settings)
+
+
+def _sizes(target: Target, asked: Asked, budget: int | None, *, by_flag: bool) -> dict[str, int]:
     """Return population, intervals and interval_steps."""
     usual = {"population": 8, "intervals": 20, "interval_steps": 100}
-    found = {name: asked[name] or getattr(target, name) or usual[name] for name in usual}
+    found = {name: getattr(asked, name) or getattr(target, name) or usual[name] for name in usual}
     if budget is None:
         return found
-    if asked["intervals"] is not None:
+    if by_flag:
         raise ConfigError("--budget and --intervals say the same thing twice: leave one of them out")
     round_steps = found["population"] * found["interval_steps"]
     if budget < round_steps:
@@ -189,16 +219,15 @@ def _sizes(target: Target, asked: dict[str, int | None], budget: int | None) -> 
     return {**found, "intervals": budget // round_steps}
 
 
-def _space(target: Target, name: str) -> Space:
-    if target.space is None:
-        raise ConfigError(f"{name} has no search space: define SPACE = {{...}} beside it")
-    return target.space if isinstance(target.space, Space) else Space(target.space)
+def _space(asked: Asked, target: Target) -> Space:
+    found = space_asked(asked, target)
+    return found if isinstance(found, Space) else Space(found)
 
 
-def _metric(target: Target, asked: str | None, name: str) -> str:
-    found = asked or target.metric
+def _metric(asked: Asked, target: Target) -> str:
+    found = asked.metric or target.metric
     if found is None:
-        raise ConfigError(f"{name} does not say which metric selects: pass --metric NAME, or define METRIC beside it")
+        raise ConfigError(f"{asked.target} does not say which metric selects: pass --metric NAME, or define METRIC beside it")
     return found
 
 

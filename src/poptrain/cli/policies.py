@@ -24,7 +24,7 @@ class _Choice:
 
 
 EXPLOITS: Mapping[str, _Choice] = {
-    "truncation": _Choice(exploit.truncation, 1, "quantile"),
+    "truncation": _Choice(exploit.truncation, 2, "quantile, bottom"),
     "t-test": _Choice(lambda p=0.05: exploit.t_test(p=p), 1, "p"),
     "dead-band": _Choice(exploit.dead_band, 3, "deviations, margin, quantile"),
     "tournament": _Choice(exploit.tournament, 0),

@@ -19,9 +19,10 @@ from poptrain.results import Study
 from poptrain.space import Space
 from poptrain.store.config import CodeReference
 from poptrain.store.directory import StudyDirectory
+from poptrain.strategies import Algorithm
 from poptrain.tasks.run import make_settings
 
-__all__ = ["run", "start"]
+__all__ = ["algorithm_asked", "run", "space_asked", "start"]
 
 _BUDGET, _SEARCH, _RESOURCES, _SAFETY = "Budget", "Selection and search", "Resources", "Safety"
 
@@ -285,7 +286,7 @@ def start(asked: Asked, *, quiet: bool, as_json: bool) -> None:
     )
     study = conduct.train(
         lambda **hooks: tune(
-            target.train, _space(asked, target), directory=directory, name=name_of(code), code=code, **options, **hooks
+            target.train, space_asked(asked, target), directory=directory, name=name_of(code), code=code, **options, **hooks
         )
     )
     conduct.show_result(study)
@@ -305,17 +306,22 @@ def _options(asked: Asked, target: Target) -> dict[str, Any]:
         "metric": metric,
         "mode": asked.mode or target.mode or "max",
         "held_out": target.held_out,
-        "algorithm": algorithm_of(
-            target.algorithm,
-            algorithm=asked.algorithm,
-            exploit=asked.exploit,
-            explore=asked.explore,
-            ready_interval=asked.ready_interval,
-            control=asked.control,
-            objectives=asked.objectives,
-            initial=_initial(asked, target),
-        ),
+        "algorithm": algorithm_asked(asked, target),
     }
+
+
+def algorithm_asked(asked: Asked, target: Target) -> Algorithm[Any] | None:
+    """Return the algorithm that options and target decide together; None for PBT with its defaults."""
+    return algorithm_of(
+        target.algorithm,
+        algorithm=asked.algorithm,
+        exploit=asked.exploit,
+        explore=asked.explore,
+        ready_interval=asked.ready_interval,
+        control=asked.control,
+        objectives=asked.objectives,
+        initial=_initial(asked, target),
+    )
 
 
 def _initial(asked: Asked, target: Target) -> list[dict[str, Any]] | None:
@@ -329,7 +335,8 @@ def _initial(asked: Asked, target: Target) -> list[dict[str, Any]] | None:
     return found
 
 
-def _space(asked: Asked, target: Target) -> Any:
+def space_asked(asked: Asked, target: Target) -> Any:
+    """Return the search space of the options, or the target's."""
     if asked.space is not None:
         return Space.from_json(asked.space)
     if target.space is None:

@@ -21,14 +21,14 @@ _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --soft: #5b6570; --line: #d7dce1; --paper: #ffffff; --card: #f6f8fa; }
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e6e9ec; --soft: #a3adb8; --line: #39414a; --paper: #14181c; --card: #1d2329; } }
-body { margin: 0 auto; max-width: 68rem; padding: 1.5rem 1rem 4rem; background: var(--paper); color: var(--ink);
+body { margin: 0 auto; max-width: 76rem; padding: 1.5rem 1rem 4rem; background: var(--paper); color: var(--ink);
   font: 16px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.5rem; margin: 0 0 .3rem; } h2 { font-size: 1.1rem; margin: 2.2rem 0 .6rem; }
 p.soft, figcaption, td.soft { color: var(--soft); font-size: .9rem; }
 ul { padding-left: 1.2rem; } li { margin: .35rem 0; }
 .wide { overflow-x: auto; }
-table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .35rem .8rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
+table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
+th, td { padding: .35rem .55rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
 figure { margin: 0; background: #ffffff; border: 1px solid var(--line); border-radius: 6px; padding: .5rem; }
 figure svg { width: 100%; height: auto; display: block; }
