@@ -19,6 +19,7 @@ from poptrain.comparison import Campaign, Comparison, Outcome, compare
 from poptrain.comparison.methods import METHODS, Setting, algorithms_of, as_configuration
 from poptrain.comparison.outcomes import Curve, outcome_of
 from poptrain.comparison.table import head, text_rows, to_csv
+from poptrain.comparison.warnings import warnings_of
 from poptrain.core.errors import ConfigError, SpaceError, StudyMismatch
 from poptrain.core.rng import Keys
 from poptrain.space import Choice, Float, Int, Space
@@ -283,3 +284,11 @@ def test_what_a_task_takes_by_hand_lies_in_its_space(task: str, tmp_path: Path) 
     assert len(study.manual) > 1
     for hparams in study.manual:
         Space(study.space).validate(hparams)
+
+
+def test_warnings_say_how_many_seeds_they_are_about(tmp_path: Path) -> None:
+    two: dict[str, Any] = {"pbt": pt.PBT(exploit=pt.exploit.truncation(0.5), explore=None), "random": pt.RandomSearch()}
+    compare(climb, SPACE, methods=two, seeds=2, directory=tmp_path / "c", replay=0, **{**OPTIONS, "intervals": 16})
+    found = warnings_of(Campaign(tmp_path / "c"))
+    assert {w.method for w in found if w.kind in ("diversity", "greediness")} == {"pbt"}  # nobody copies in random search
+    assert all(w.seeds and set(w.seeds) <= {0, 1} and w.remedy for w in found)

@@ -6,7 +6,7 @@ import json
 import shlex
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +23,7 @@ from poptrain.comparison.methods import METHODS, Setting, algorithms_of, as_conf
 from poptrain.comparison.page import page_of, replay_sentence
 from poptrain.comparison.picture import save_picture
 from poptrain.comparison.table import head, reference_line, text_rows, to_csv
+from poptrain.comparison.warnings import warnings_of
 from poptrain.core.errors import ConfigError, MissingExtra
 from poptrain.core.rng import Keys
 from poptrain.results import Study
@@ -293,7 +294,13 @@ def _again(campaign: Campaign) -> str:
 def _show(campaign: Campaign, *, as_json: bool) -> None:
     """Print the comparison, and write it into its folder."""
     comparison = campaign.comparison()
-    found = {**comparison.to_json(), "replay": replay_sentence(campaign), "directory": str(campaign.directory)}
+    warnings = warnings_of(campaign)
+    found = {
+        **comparison.to_json(),
+        "replay": replay_sentence(campaign),
+        "warnings": [asdict(warning) for warning in warnings],
+        "directory": str(campaign.directory),
+    }
     written = _write(campaign, found)
     if as_json:
         say_json(found)
@@ -307,6 +314,9 @@ def _show(campaign: Campaign, *, as_json: bool) -> None:
         say(sentence)
     if found["replay"]:
         say(found["replay"])
+    for warning in warnings:
+        where = f"{comparison.labels[warning.method]}, {len(warning.seeds)} of {campaign.terms.seeds} seeds"
+        say(f"\nwarning ({warning.kind}; {where}): {warning.text}\n  {warning.remedy}")
     say(f"\nwritten to {campaign.directory}: {', '.join(written)}")
 
 

@@ -15,6 +15,7 @@ from poptrain.cli.summary import score_lines, standing_lines
 from poptrain.cli.terminal import columns, number, say, say_json, table
 from poptrain.core.report import fitness_of
 from poptrain.results import MemberView, Study
+from poptrain.results.diagnostics import diagnose
 from poptrain.results.sparkline import number_text
 
 __all__ = ["status"]
@@ -33,8 +34,10 @@ def status(
     """Show how far a study is, what it found so far, and every member; also while it runs."""
     study = Study.open(check_study(directory))
     members = _sorted(study)
+    warnings = diagnose(study)
     if as_json:
-        say_json({**study_json(study), "members": [asdict(member) for member in members]})
+        found = {"members": [asdict(member) for member in members], "warnings": [asdict(warning) for warning in warnings]}
+        say_json({**study_json(study), **found})
         return
     for line in [*standing_lines(study), "", *score_lines(study), ""]:
         say(line)
@@ -43,6 +46,8 @@ def status(
         say(line)
     if len(shown) < len(members):
         say(f"and {len(members) - len(shown)} more with lower ranks (--all lists them)")
+    for warning in warnings:
+        say(f"\nwarning ({warning.kind}): {warning.text}\n  {warning.remedy}")
 
 
 def _sorted(study: Study) -> list[MemberView]:

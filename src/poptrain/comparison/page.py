@@ -13,6 +13,7 @@ from poptrain.comparison.campaign import Campaign
 from poptrain.comparison.comparison import Comparison, number
 from poptrain.comparison.picture import svg_of
 from poptrain.comparison.table import head, reference_line, text_rows
+from poptrain.comparison.warnings import warnings_of
 from poptrain.results import Study
 
 __all__ = ["page_of", "replay_sentence"]
@@ -56,6 +57,7 @@ def page_of(campaign: Campaign, *, command: str) -> str:
         _summary(campaign, comparison),
         f'<h2>Scores</h2><div class="wide">{_table(head(comparison), text_rows(comparison))}</div>{_reading(comparison)}',
         f"<h2>Curves</h2><figure>{_bare(svg_of(comparison))}</figure>",
+        _warnings(campaign, comparison),
         _schedules(campaign, comparison),
         _replay(campaign),
         f"<h2>How it was made</h2><pre>{escape(command)}</pre>",
@@ -121,6 +123,15 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     top = "".join(f'<th scope="col">{escape(text)}</th>' for text in headings)
     body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _warnings(campaign: Campaign, comparison: Comparison) -> str:
+    items = "".join(
+        f"<li>{escape(comparison.labels[w.method])}, {len(w.seeds)} of {campaign.terms.seeds} seeds: {escape(w.text)} "
+        f"<em>{escape(w.remedy)}</em></li>"
+        for w in warnings_of(campaign)
+    )
+    return f"<h2>Warnings</h2><ul>{items}</ul>" if items else ""
 
 
 def _schedules(campaign: Campaign, comparison: Comparison) -> str:

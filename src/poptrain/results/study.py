@@ -12,10 +12,14 @@ import msgspec
 from poptrain.core.errors import CheckpointError, StoreError, StudyLocked
 from poptrain.core.events import Failed, Finished, HeldOut, Paused, Replaced, Reported, Restarted, Resumed, Started
 from poptrain.core.values import Value
+from poptrain.results.card import card
+from poptrain.results.diagnostics import Diagnosis, diagnose
 from poptrain.results.digest import digest_of, saved_digest
 from poptrain.results.frames import frame_of
 from poptrain.results.lineage import Lineage, Origin
+from poptrain.results.plots import Plots
 from poptrain.results.reading import Reader
+from poptrain.results.record import Record, record_of
 from poptrain.results.schedule import Schedule, Span
 from poptrain.results.views import BestMember, MemberView
 from poptrain.space import Space
@@ -59,6 +63,9 @@ class Study:
 
     def __repr__(self) -> str:
         return f"Study({self.name!r}, {self.status}, {str(self.directory)!r})"
+
+    def _repr_html_(self) -> str:
+        return card(self)
 
     # What it is, and how far it got.
 
@@ -227,6 +234,28 @@ class Study:
             if len(found) >= count:
                 break
         return found
+
+    @cached_property
+    def record(self) -> Record:
+        """All reports as arrays of shape (members, intervals)."""
+        with self._reader.open() as journal:
+            events = (event for seq, _, event in journal.events(kinds=(Reported,)) if seq <= self._reader.until)
+            reports = (event for event in events if isinstance(event, Reported))
+            return record_of(reports, self.config.population, self.config.mode, self.space)
+
+    def diagnoses(self) -> list[Diagnosis]:
+        """Return what looks wrong with the study, each with a remedy, the most pressing first."""
+        return diagnose(self)
+
+    def happenings(self, *kinds: type[Any]) -> list[tuple[float, Any]]:
+        """Return (seconds since 1970, event) of some kinds of events, in their order; see `poptrain.core.events`."""
+        with self._reader.open() as journal:
+            return [(at, event) for seq, at, event in journal.events(kinds=kinds) if seq <= self._reader.until]
+
+    @property
+    def plot(self) -> Plots:
+        """Its plots, as in `study.plot.lineage()`; they need the extra `report`."""
+        return Plots(self)
 
     def to_pandas(self) -> Any:
         """Return a pandas.DataFrame with one row for each report.
