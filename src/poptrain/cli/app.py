@@ -15,6 +15,7 @@ from poptrain.cli.errors import show_error, status_of
 from poptrain.cli.export import export
 from poptrain.cli.lineage import lineage
 from poptrain.cli.replay import replay
+from poptrain.cli.report import report
 from poptrain.cli.resume import resume
 from poptrain.cli.run import run
 from poptrain.cli.schedule import schedule
@@ -51,6 +52,7 @@ for _command, _panel in (
     (best, _LOOKING),
     (schedule, _LOOKING),
     (lineage, _LOOKING),
+    (report, _LOOKING),
     (verify, _LOOKING),
     (export, _USING),
     (translate, _USING),

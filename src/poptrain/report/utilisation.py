@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from poptrain.core.events import Resumed
-from poptrain.report.drawing import AMBER, BLUE, FAINT, SKY, WINNING, axes, empty, figure
+from poptrain.report.drawing import BLUE, FAINT, SKY, WINNING, axes, empty, figure
 from poptrain.results import Study
 
 __all__ = ["utilisation"]
