@@ -29,8 +29,8 @@ def gains(study: Study) -> go.Figure:
     some = at[sampled(len(at), max(500, _MOST_POINTS // len(names)))]
     left_out = f" {len(some):,} of {len(at):,} intervals are drawn." if len(some) < len(at) else ""
     note = (
-        "Each point is one interval of one member: what it was trained with, and how much better its score was than that of the "
-        f"weights it began with (up is better). The line joins medians.{left_out}"
+        "Each point is one interval of one member: what it was trained with, and how much better its score was than that of "
+        f"the weights it began with (up is better). The line joins medians.{left_out}"
     )
     columns = min(3, len(names))
     rows = -(-len(names) // columns)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
@@ -18,7 +18,23 @@ from poptrain.report.tables import event_table, member_table
 from poptrain.results import Study
 from poptrain.results.sparkline import number_text
 
-__all__ = ["page"]
+__all__ = [
+    "EVENTS_NOTE",
+    "MEMBERS_NOTE",
+    "asset",
+    "bar",
+    "commands",
+    "facts",
+    "header",
+    "page",
+    "plot_section",
+    "warnings",
+]
+
+MEMBERS_NOTE = "As each last reported; click a heading to sort."
+EVENTS_NOTE = "Failures first, then the latest."
+
+_POLICY = "style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,37 +63,35 @@ def page(study: Study) -> str:
     Scripts run only with a nonce, nothing is loaded from anywhere, and every name in the study is text.
     """
     nonce = secrets.token_urlsafe(18)
-    policy = f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'"
+    policy = f"default-src 'none'; script-src 'nonce-{nonce}'; {_POLICY}"
     plots = {name: plot(study) for name, plot in PLOTS.items()}
     sections = "".join(
-        _plot(name, str(figure.layout.title.text), figure.layout.meta["note"], figure.layout.height)
+        plot_section(name, str(figure.layout.title.text), figure.layout.meta["note"], figure.layout.height)
         for name, figure in plots.items()
     )
     data = "{" + ",".join(f'"{name}":{figure.to_json()}' for name, figure in plots.items()) + "}"
-    links = "".join(f'<a href="#{name}">{escape(str(figure.layout.title.text))}</a>' for name, figure in plots.items())
-    assets = files("poptrain.report") / "assets"
+    links = {name: str(figure.layout.title.text) for name, figure in plots.items()}
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(study.name)} · poptrain</title>
-<style>{(assets / "page.css").read_text(encoding="utf-8")}</style></head>
+<style>{asset("page.css")}</style></head>
 <body><a class="skip" href="#content">Skip to the content</a>
-{_header(study)}
-<nav class="bar" aria-label="Sections"><div>{links}<a href="#members">Members</a><a href="#events">Events</a>\
-<button id="theme" type="button">Dark</button></div></nav>
+{header(study)}
+{bar({**links, "members": "Members", "events": "Events"})}
 <main id="content">
-{_facts(study)}
-{_warnings(study)}
+{facts(study)}
+{warnings(study)}
 {sections}
-<section id="members"><h2>Members</h2><p class="note">As each last reported; click a heading to sort.</p>{member_table(study)}</section>
-<section id="events"><h2>Events</h2><p class="note">Failures first, then the latest.</p>{event_table(study)}</section>
-{_commands(study)}
+<section id="members"><h2>Members</h2><p class="note">{MEMBERS_NOTE}</p>{member_table(study)}</section>
+<section id="events"><h2>Events</h2><p class="note">{EVENTS_NOTE}</p>{event_table(study)}</section>
+{commands(study)}
 </main>
 <footer>Made {datetime.now(UTC):%Y-%m-%d %H:%M} UTC by poptrain {__version__} from {escape(str(study.directory))}.</footer>
 <script id="figures" type="application/json">{_inside_script(data)}</script>
 <script nonce="{nonce}">{_closed(get_plotlyjs())}</script>
-<script nonce="{nonce}">{_closed((assets / "page.js").read_text(encoding="utf-8"))}</script>
+<script nonce="{nonce}">{_closed(asset("page.js"))}</script>
 </body></html>
 """
 
@@ -92,14 +106,28 @@ def _closed(script: str) -> str:
     return script.replace("</script", "<\\/script")
 
 
-def _header(study: Study) -> str:
+def asset(name: str) -> str:
+    """Return a style sheet or a script of the page."""
+    return (files("poptrain.report") / "assets" / name).read_text(encoding="utf-8")
+
+
+def bar(links: Mapping[str, str]) -> str:
+    """Return the links to the sections, and the switch between light and dark."""
+    anchors = "".join(f'<a href="#{name}">{escape(title)}</a>' for name, title in links.items())
+    button = '<button id="theme" type="button">Dark</button>'
+    return f'<nav class="bar" aria-label="Sections"><div>{anchors}{button}</div></nav>'
+
+
+def header(study: Study) -> str:
+    """Return the name, the status, and when it began."""
     badge = f'<span class="status {study.status}">{study.status}</span>'
     why = f" · {escape(study.because)}" if study.because else ""
     began = f"{datetime.fromtimestamp(study.config.created, UTC):%Y-%m-%d %H:%M} UTC"
     return f'<header><h1>{escape(study.name)}{badge}</h1><p class="soft">begun {began}{why}</p></header>'
 
 
-def _facts(study: Study) -> str:
+def facts(study: Study) -> str:
+    """Return the key figures: selection score, held-out score, budget, members, algorithm."""
     config, done = study.config, sum(study.completed)
     total = config.population * config.intervals
     algorithm = _algorithm(study)
@@ -180,7 +208,8 @@ def _short(value: object) -> str:
     )
 
 
-def _warnings(study: Study) -> str:
+def warnings(study: Study) -> str:
+    """Return what looks wrong, each with its remedy."""
     found = study.diagnoses()
     cards = "".join(
         f'<div class="warning"><p><strong>{escape(d.kind.capitalize())}.</strong> {escape(d.text)}</p>'
@@ -190,16 +219,18 @@ def _warnings(study: Study) -> str:
     return f'<div role="region" aria-label="Warnings">{cards}</div>' if found else ""
 
 
-def _plot(name: str, title: str, note: str, height: int) -> str:
+def plot_section(name: str, title: str, note: str, height: int) -> str:
+    """Return the place of a plot, with how to read it; the note is HTML."""
     # The notes come escaped, since plotly shows them as well.
     return (
         f'<section id="{name}"><h2>{escape(title)}</h2><p class="note"><strong>{_READ[name]}.</strong> {note}</p>'
-        f'<div class="plot" data-plot="{name}" style="min-height:{int(height)}px" role="img" aria-label="{escape(title)} plot"></div>'
-        f'<div class="detail" id="detail-{name}" aria-live="polite"></div></section>'
+        f'<div class="plot" data-plot="{name}" style="min-height:{int(height)}px" role="img" '
+        f'aria-label="{escape(title)} plot"></div><div class="detail" id="detail-{name}" aria-live="polite"></div></section>'
     )
 
 
-def _commands(study: Study) -> str:
+def commands(study: Study) -> str:
+    """Return what to do next."""
     folder = shlex.quote(str(study.directory))
     resume = f"poptrain resume {folder}" + (f" --intervals {2 * study.config.intervals}" if study.status == "finished" else "")
     pairs = [

@@ -24,7 +24,8 @@ def schedule(study: Study) -> go.Figure:
     if not names or not study.record.intervals:
         return empty(_TITLE, "no interval has been completed yet" if names else "no hyperparameter was tuned")
     members, left_out = drawn_members(study)
-    note = f"In bold the values that trained the best checkpoint; behind them the population's, by each member's own steps.{left_out}"
+    note = "In bold the values that trained the best checkpoint; behind them the population's, by each member's own steps."
+    note += left_out
     made = figure(_TITLE, note, height=110 + 150 * len(names))
     grid = make_subplots(rows=len(names), cols=1, shared_xaxes=True, vertical_spacing=min(0.06, 0.3 / len(names)))
     made = go.Figure(grid).update_layout(made.layout, overwrite=False)
