@@ -25,6 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "engine": {"core", "space", "strategies", "trainable", "executors", "store"},
     "results": {"core", "space", "store", "strategies"},
     "report": {"core", "space", "store", "results"},
+    "dashboard": {"core", "store", "results", "report"},
     "testing": {"core", "space", "strategies", "trainable", "store"},
     "api": {"core", "space", "strategies", "trainable", "executors", "store", "engine", "results"},
     "integrations": {"core", "space", "store", "results"},
@@ -43,6 +44,7 @@ ALLOWED: dict[str, set[str]] = {
         "comparison",
         "integrations",
         "report",
+        "dashboard",
         "tasks",
         "api",
     },
@@ -60,6 +62,8 @@ HEAVY = (
     "tensorboard",
     "mlflow",
     "wandb",
+    "starlette",
+    "uvicorn",
     "ray",
     "plotly",
 )
@@ -105,7 +109,9 @@ def test_left_never_imports_right(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [p for p in modules() if layer(p) not in ("tasks", "torch", "report")], ids=lambda p: str(p.relative_to(PACKAGE))
+    "path",
+    [p for p in modules() if layer(p) not in ("tasks", "torch", "report", "dashboard")],
+    ids=lambda p: str(p.relative_to(PACKAGE)),
 )
 def test_optional_dependencies_are_imported_lazily(path: Path) -> None:
     own = BEHIND_AN_EXTRA.get(str(path.relative_to(PACKAGE)))
@@ -114,7 +120,9 @@ def test_optional_dependencies_are_imported_lazily(path: Path) -> None:
     found = [
         name
         for name in names
-        if name in behind or name.startswith("poptrain.report") or (name.split(".")[0] in HEAVY and name.split(".")[0] != own)
+        if name in behind
+        or name.startswith(("poptrain.report", "poptrain.dashboard"))
+        or (name.split(".")[0] in HEAVY and name.split(".")[0] != own)
     ]
     assert not found, f"{path} imports {found} at the top"
 

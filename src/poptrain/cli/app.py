@@ -10,6 +10,7 @@ import typer
 
 from poptrain.cli.best import best
 from poptrain.cli.compare import compare
+from poptrain.cli.dashboard import dashboard
 from poptrain.cli.doctor import doctor
 from poptrain.cli.errors import show_error, status_of
 from poptrain.cli.export import export
@@ -53,6 +54,7 @@ for _command, _panel in (
     (schedule, _LOOKING),
     (lineage, _LOOKING),
     (report, _LOOKING),
+    (dashboard, _LOOKING),
     (verify, _LOOKING),
     (export, _USING),
     (translate, _USING),

@@ -1,7 +1,10 @@
 "use strict";
 (() => {
   const root = document.documentElement;
-  const figures = JSON.parse(document.getElementById("figures").textContent);
+  // A report holds its figures; a dashboard asks for them.
+  const held = document.getElementById("figures");
+  const figures = held ? JSON.parse(held.textContent) : null;
+  const source = async (name) => figures ? figures[name] : (await fetch(document.body.dataset.base + "plots/" + name)).json();
   const system = window.matchMedia("(prefers-color-scheme: dark)");
   const narrow = window.matchMedia("(max-width: 600px)");
   const drawn = new Set();
@@ -34,26 +37,30 @@
     }
     return made;
   };
-  const draw = (box) => {
+  const config = () => ({ responsive: true, displaylogo: false, displayModeBar: narrow.matches ? false : "hover", modeBarButtonsToRemove: ["select2d", "lasso2d"] });
+  const draw = async (box) => {
     if (drawn.has(box)) return;
     drawn.add(box);
-    const figure = figures[box.dataset.plot];
-    const config = { responsive: true, displaylogo: false, displayModeBar: narrow.matches ? false : "hover", modeBarButtonsToRemove: ["select2d", "lasso2d"] };
-    Plotly.newPlot(box, figure.data, fit(figure.layout), config).then(() => {
-      Plotly.relayout(box, look());
-      const detail = document.getElementById("detail-" + box.dataset.plot);
-      box.on("plotly_click", (event) => {
-        const text = event.points[0].hovertext;
-        if (typeof text === "string") detail.textContent = words(text);
-      });
+    const figure = await source(box.dataset.plot);
+    await Plotly.newPlot(box, figure.data, fit(figure.layout), config());
+    Plotly.relayout(box, look());
+    const detail = document.getElementById("detail-" + box.dataset.plot);
+    box.on("plotly_click", (event) => {
+      const text = event.points[0].hovertext;
+      if (typeof text === "string") detail.textContent = words(text);
     });
+  };
+  const redraw = async (box) => {
+    const figure = await source(box.dataset.plot);
+    await Plotly.react(box, figure.data, { ...fit(figure.layout), uirevision: "same" }, config());
+    Plotly.relayout(box, look());
   };
   paint();
   const seen = new IntersectionObserver((entries) => entries.forEach((e) => { if (e.isIntersecting) draw(e.target); }), { rootMargin: "600px" });
   document.querySelectorAll(".plot").forEach((box) => seen.observe(box));
   window.addEventListener("beforeprint", () => document.querySelectorAll(".plot").forEach(draw));
 
-  document.querySelectorAll("table").forEach((table) => {
+  const prepare = (table) => {
     const body = table.tBodies[0], heads = [...table.tHead.rows[0].cells], original = [...body.rows];
     const key = (row, column) => row.cells[column].dataset.sort ?? row.cells[column].textContent;
     heads.forEach((head, column) => head.querySelector("button").addEventListener("click", () => {
@@ -83,5 +90,7 @@
     };
     input.addEventListener("input", filter);
     filter();
-  });
+  };
+  document.querySelectorAll("table[data-filter]").forEach(prepare);
+  window.poptrain = { drawn, redraw, prepare };
 })();
