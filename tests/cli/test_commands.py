@@ -182,7 +182,7 @@ MISTAKES: list[tuple[tuple[Any, ...], str]] = [
     (("run", "toy", "-p", "many"), "valid integer"),
     (("run", "toy", "-p", 0), "greater than or equal to 1"),
     (("run", "toy", "--executor", "cluster"), "'auto', 'processes', 'vectorised', 'inline'"),
-    (("run", "toy", "--algorithm", "pbd"), "'pbt', 'mf-pbt'"),
+    (("run", "toy", "--algorithm", "pbd"), "'pbt', 'pb2'"),
     (("run", "toy", "--mode", "up"), "'max', 'min'"),
     (("run", "toy", "--on-error", "cry"), "'stop', 'diverge'"),
     (("run", "toy", "--exploit", "truncaton"), "did you mean 'truncation'?"),

@@ -58,7 +58,8 @@ class BayesianSearch(Algorithm[BayesianState]):
 
     Args:
         sampler: "tpe" (tree-structured Parzen estimators) or "gp" (a Gaussian process, which needs torch too).
-        length: intervals that a configuration is trained, >= 1; None for a tenth of the study's.
+        length: intervals that a configuration is trained, >= 1; None for a quarter of the study's, or as
+            many as leave time for `warm_up` configurations and one more.
         warm_up: configurations that must be over before the model proposes, >= 1; until then they are drawn.
         initial: hyperparameters of the first members; the others are drawn.
 
@@ -118,7 +119,11 @@ class BayesianSearch(Algorithm[BayesianState]):
         return state, tuple(self._decide(context, state, report) for report in reports)
 
     def _length(self, context: Context) -> int:
-        return max(1, context.intervals // 10) if self.length is None else self.length
+        if self.length is not None:
+            return self.length
+        longest = -(-context.intervals // 4)
+        fitting = (n for n in range(longest, 1, -1) if context.population * ((context.intervals - 1) // n) >= self.warm_up)
+        return next(fitting, 1)
 
     def _note(self, context: Context, state: BayesianState, report: Report) -> None:
         number = state.turns.numbers[report.member]

@@ -8,12 +8,14 @@ from typing import Any
 from poptrain.baselines.bayesian import BayesianSearch
 from poptrain.baselines.grid import GridSearch
 from poptrain.baselines.halving import ASHA, SuccessiveHalving
-from poptrain.strategies import MFPBT, PBT, FirePBT, Pairwise, RandomSearch, Restarts, Swarm
+from poptrain.strategies import BGPBT, MFPBT, PB2, PBT, FirePBT, Pairwise, RandomSearch, Restarts, Swarm
 
 __all__ = ["ALGORITHMS", "SEARCHES"]
 
 ALGORITHMS: Mapping[str, type[Any]] = {
     "pbt": PBT,
+    "pb2": PB2,
+    "bg-pbt": BGPBT,
     "mf-pbt": MFPBT,
     "fire-pbt": FirePBT,
     "restarts": Restarts,

@@ -38,6 +38,8 @@ class AlgorithmName(StrEnum):
     """How hyperparameters are chosen."""
 
     pbt = "pbt"
+    pb2 = "pb2"
+    bg_pbt = "bg-pbt"
     mf_pbt = "mf-pbt"
     fire_pbt = "fire-pbt"
     restarts = "restarts"

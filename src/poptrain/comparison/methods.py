@@ -105,6 +105,8 @@ METHODS: Mapping[str, Method] = {
     "pbt-hyperparameters": Method(
         "PBT copying hyperparameters only", lambda setting: replace(setting.pbt, copy="hyperparameters")
     ),
+    "pb2": Method("PB2", _plain("pb2")),
+    "bg-pbt": Method("BG-PBT", _plain("bg-pbt")),
     "mf-pbt": Method("MF-PBT", _plain("mf-pbt")),
     "fire-pbt": Method("FIRE-PBT", _plain("fire-pbt")),
     "restarts": Method("PBT with restarts", lambda setting: Restarts(inner=setting.pbt)),
