@@ -215,3 +215,14 @@ def test_an_event_that_cannot_be_read_is_an_error_of_the_store(tmp_path: Path) -
 def test_a_resume_keeps_the_time_at_which_the_study_was_made(tmp_path: Path) -> None:
     first = run(tmp_path / "study", intervals=2).config.created
     assert run(tmp_path / "study", intervals=3).config.created == first
+
+
+def test_a_study_from_before_an_option_existed_goes_on(tmp_path: Path) -> None:
+    want = run(tmp_path / "whole", intervals=4).digest()
+    run(tmp_path / "study", intervals=4, max_seconds=1e-6)
+    with contextlib.closing(sqlite3.connect(tmp_path / "study" / "study.sqlite")) as journal:
+        sql = "UPDATE meta SET value = replace(value, ',\"bottom\":null', '') WHERE value LIKE '%,\"bottom\":null%'"
+        changed = journal.execute(sql).rowcount
+        journal.commit()
+    assert changed == 1
+    assert run(tmp_path / "study", intervals=4, max_seconds=1e6).digest() == want

@@ -55,7 +55,8 @@ def play(algorithm: Any, score: Any, *, population: int = 4, intervals: int = 10
 
 def peak(hparams: Any, interval: int) -> float:
     """Best at lr 0.01 and without dropout; gelu is better than the others."""
-    return 1.0 - (math.log10(hparams["lr"]) + 2) ** 2 / 4 - hparams["drop"] + 0.3 * (hparams["act"] == "gelu")
+    distance = math.log10(hparams["lr"]) + 2
+    return float(1.0 - distance**2 / 4 - hparams["drop"] + 0.3 * (hparams["act"] == "gelu"))
 
 
 # Rows.

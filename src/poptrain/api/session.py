@@ -26,6 +26,7 @@ from poptrain.store.directory import StudyDirectory
 from poptrain.store.journal import Journal
 from poptrain.store.tensorfile import read_state, write_state
 from poptrain.strategies import Algorithm, Context
+from poptrain.strategies.codec import completed
 from poptrain.trainable.bodies import BodySpec
 from poptrain.trainable.contracts import UserCode
 from poptrain.trainable.host import HostSpec
@@ -101,6 +102,7 @@ class Session:
             return Journal.create(path, self.config.encode())
         journal = Journal.open(path)
         before = StudyConfig.decode(journal.config)
+        before = replace(before, algorithm=completed(before.algorithm))
         before.check_same(self.config, str(self.directory.path))
         # What was measured once holds until somebody asks for something else.
         now = replace(self.config, created=before.created)

@@ -20,7 +20,7 @@ from poptrain.store.config import CodeReference
 from poptrain.store.directory import StudyDirectory
 from poptrain.store.files import write_whole
 from poptrain.strategies import Algorithm, Replay
-from poptrain.strategies.codec import policy_from_json, policy_to_json
+from poptrain.strategies.codec import completed, policy_from_json, policy_to_json
 
 __all__ = ["Campaign", "Job", "Terms", "read_terms", "terms_of"]
 
@@ -270,7 +270,7 @@ def _merged(known: Terms, asked: Terms, directory: Path) -> Terms:
                 f"or choose another directory"
             )
     for name in set(known.methods) & set(asked.methods):
-        if known.methods[name] != asked.methods[name]:
+        if completed(known.methods[name]) != asked.methods[name]:
             raise StudyMismatch(
                 f"{directory} holds a comparison whose method {name!r} has other options: ask for the same, or choose another "
                 f"directory"

@@ -9,7 +9,7 @@ from typing import Any
 
 from poptrain.core.errors import ConfigError
 
-__all__ = ["policy_from_json", "policy_to_json"]
+__all__ = ["completed", "policy_from_json", "policy_to_json"]
 
 _CLASS = "class"
 
@@ -58,3 +58,18 @@ def policy_from_json(data: Any) -> Any:
         return kind(**options)  # type: ignore[misc]
     except TypeError as error:
         raise ConfigError(f"the algorithm {data[_CLASS]} of this study is not known to this version: {error}") from error
+
+
+def completed(data: Any) -> Any:
+    """Return a policy's JSON with the options that it had no word for when it was written, at their defaults.
+
+    What this version does not know comes back as it is.
+
+    Example:
+        >>> completed({"class": "poptrain.strategies.exploit.truncation:Truncation", "quantile": 0.3})["bottom"] is None
+        True
+    """
+    try:
+        return policy_to_json(policy_from_json(data))
+    except (ConfigError, ImportError):
+        return data
