@@ -79,12 +79,13 @@ def figure(title: str, note: str, *, height: int) -> go.Figure:
         title={"text": title, "subtitle": {"text": note}},
         meta={"note": note},
         height=height,
-        margin={"l": 64, "r": 24, "t": 72, "b": 56},
+        margin={"l": 64, "r": 24, "t": 96, "b": 56},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"family": "system-ui, -apple-system, Segoe UI, Roboto, sans-serif", "size": 13},
         hoverlabel={"align": "left"},
         hovermode="closest",
+        modebar={"bgcolor": "rgba(0,0,0,0)", "color": GREY, "activecolor": BLUE},
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.01, "x": 0},
     )
     return made
@@ -132,18 +133,20 @@ def drawn_members(study: Study, most: int = MOST_MEMBERS) -> tuple[Ints, str]:
     return found, left_out
 
 
-def lines(rows: Floats, *, scale: float = 1.0) -> tuple[Floats, Floats]:
+def lines(rows: Floats, *, scale: float = 1.0, from_zero: bool = False) -> tuple[Floats, Floats]:
     """Return x and y of all rows as one line with gaps; far fewer objects than a line for each.
 
     Args:
         rows: (members, intervals).
         scale: of x, which counts intervals from 1.
+        from_zero: whether the first value holds from 0 on.
     """
     each = max(2, _MOST_POINTS // max(1, len(rows)))
     columns = sampled(rows.shape[1], each)
-    x = np.tile(np.append((columns + 1.0) * scale, np.nan), len(rows))
-    y = np.column_stack([rows[:, columns], np.full(len(rows), np.nan)]).ravel()
-    return x, y
+    x, y = (columns + 1.0) * scale, rows[:, columns]
+    if from_zero:
+        x, y = np.append(0.0, x), np.column_stack([rows[:, 0], y])
+    return np.tile(np.append(x, np.nan), len(rows)), np.column_stack([y, np.full(len(rows), np.nan)]).ravel()
 
 
 def logarithmic(study: Study) -> Sequence[str]:

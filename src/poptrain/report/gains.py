@@ -88,7 +88,7 @@ def _axis(study: Study, name: str) -> dict[str, object]:
     domain = study.space[name]
     if isinstance(domain, Choice):
         return {"tickvals": list(range(len(domain.options))), "ticktext": [text(option, most=14) for option in domain.options]}
-    return {"type": "log", "dtick": 1} if name in logarithmic(study) else {}
+    return {"type": "log", "dtick": 1, "exponentformat": "power"} if name in logarithmic(study) else {}
 
 
 def _limits(gained: Floats) -> tuple[float, float]:

@@ -25,7 +25,6 @@ from poptrain.report.drawing import (
     winning_points,
 )
 from poptrain.results import Study
-from poptrain.results.analysis import quiet
 
 __all__ = ["lineage"]
 
@@ -134,7 +133,7 @@ def _points(study: Study, grid: _Grid) -> go.Scatter:
             "thickness": 12,
             "outlinewidth": 0,
         },
-        "line": {"width": 0},
+        "line": {"width": 0.6, "color": GREY},
     }
     return go.Scatter(
         x=[i for _, i in at],
@@ -149,10 +148,13 @@ def _points(study: Study, grid: _Grid) -> go.Scatter:
 
 
 def _limits(study: Study) -> tuple[float, float]:
-    """Return the ends of the colours; a few members that fell far behind do not make all others look alike."""
-    with quiet():
-        low, high = np.nanquantile(study.record.scores, [0.05, 0.95]) if np.isfinite(study.record.scores).any() else (0.0, 1.0)
-    return float(low), float(high if high > low else low + 1.0)
+    """Return the ends of the colours: all but the worst quarter of scores, so that what is good does not look alike."""
+    scores = study.record.scores[np.isfinite(study.record.scores)]
+    if not len(scores):
+        return 0.0, 1.0
+    ends = (0.25, 1.0) if study.config.mode == "max" else (0.0, 0.75)
+    low, high = (float(end) for end in np.quantile(scores, ends))
+    return low, high if high > low else low + 1.0
 
 
 def _about(study: Study, member: int, interval: int, copy: Replaced | None) -> str:

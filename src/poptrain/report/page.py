@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from html import escape
 from importlib.resources import files
 
+import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from poptrain.core.version import __version__
@@ -171,7 +172,10 @@ def _held_out(study: Study) -> _Fact:
         return _Fact(
             "Held-out score", "not measured", ("The selection score is the best of many, so it flatters.",), words=True
         )
-    (first, value), *others = held.metrics.items()
+    if not held.metrics:
+        return _Fact("Held-out score", "no number", tuple(held.notes.values()), words=True)
+    names = sorted(held.metrics, key=lambda name: name != study.config.metric)  # the metric of the selection first
+    (first, value), *others = ((name, held.metrics[name]) for name in names)
     lines = [f"{first}, on data that no selection saw", *(f"{name} {number_text(v)}" for name, v in others)]
     lines += [f"{name}: {note}" for name, note in held.notes.items()]
     if not study.scored or (held.member, held.interval) != (study.best.member, study.best.interval):

@@ -30,7 +30,7 @@ def schedule(study: Study) -> go.Figure:
     grid = make_subplots(rows=len(names), cols=1, shared_xaxes=True, vertical_spacing=min(0.06, 0.3 / len(names)))
     made = go.Figure(grid).update_layout(made.layout, overwrite=False)
     for row, name in enumerate(names, start=1):
-        x, y = lines(_heights(study, name)[members], scale=float(study.config.interval_steps))
+        x, y = lines(_heights(study, name)[members], scale=float(study.config.interval_steps), from_zero=True)
         behind = {"color": FAINT, "width": 1, "shape": "vh"}
         first = row == 1
         made.add_trace(
@@ -83,4 +83,4 @@ def _axis(study: Study, name: str) -> dict[str, object]:
     options = _options(study, name)
     if options is not None:
         return {"tickvals": list(range(len(options))), "ticktext": [text(option, most=20) for option in options]}
-    return {"type": "log", "dtick": 1} if name in logarithmic(study) else {}
+    return {"type": "log", "dtick": 1, "exponentformat": "power"} if name in logarithmic(study) else {}

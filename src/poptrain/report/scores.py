@@ -50,7 +50,7 @@ def scores(study: Study) -> go.Figure:
     _copies(made, study, set(members.tolist()))
     _winning(made, study)
     _held_out(made, study)
-    made.update_xaxes(title_text="interval", rangemode="tozero")
+    made.update_xaxes(title_text="interval", range=[0.6, record.intervals + 0.4])
     made.update_yaxes(title_text=f"selection score: {text(study.config.metric, most=28)}", range=_limits(study))
     return axes(made)
 
@@ -71,9 +71,10 @@ def _band(made: go.Figure, study: Study) -> None:
 
 
 def _copies(made: go.Figure, study: Study, members: set[int]) -> None:
-    values, found = study.record.scores, [c for c in study.lineage.copies if c.weights and c.member in members and c.interval]
+    values = study.record.scores
+    found = [c for c in study.lineage.copies if c.weights and c.member in members and 0 < c.interval <= study.record.intervals]
     some = [found[i] for i in sampled(len(found), _MOST_COPIES)]
-    marker = {"symbol": "triangle-up-open", "size": 7, "color": GREEN}
+    marker = {"symbol": "triangle-up-open", "size": 6, "color": GREEN, "opacity": 0.7}
     made.add_trace(
         go.Scatter(
             x=[c.interval for c in some],
@@ -116,7 +117,7 @@ def _held_out(made: go.Figure, study: Study) -> None:
         return
     made.add_trace(
         go.Scatter(
-            x=[len(study.lineage.ancestry(held.member, held.interval)) and _length(study, held.member, held.interval)],
+            x=[_length(study, held.member, held.interval)],
             y=[value],
             mode="markers",
             marker={"symbol": "diamond", "size": 13, "color": PURPLE, "line": {"width": 1, "color": "white"}},

@@ -40,12 +40,7 @@ def founders(lineage: Lineage, intervals: int) -> npt.NDArray[np.int64]:
         other one the weights of a restart.
     """
     found = np.repeat(np.arange(lineage.population)[:, None], intervals + 1, axis=1)
-    moves: dict[int, list[Replaced | Restarted]] = {}
-    events: list[Replaced | Restarted] = [*(c for c in lineage.copies if c.weights), *lineage.restarts]
-    for event in events:
-        moves.setdefault(event.member, []).append(event)
-    for own in moves.values():
-        own.sort(key=lambda event: event.interval)
+    moves = _moves(lineage)
     times = {member: [event.interval for event in own] for member, own in moves.items()}
     fresh = {(r.member, r.interval): lineage.population + n for n, r in enumerate(lineage.restarts)}
     known: dict[tuple[int, int], int] = dict(fresh)
@@ -67,6 +62,17 @@ def founders(lineage: Lineage, intervals: int) -> npt.NDArray[np.int64]:
             founder = last if at is None else known[at.member, at.interval]
             known.update(dict.fromkeys(way, founder))
             found[member, event.interval + 1 :] = founder
+    return found
+
+
+def _moves(lineage: Lineage) -> dict[int, list[Replaced | Restarted]]:
+    """Return what each member's weights went through, in the order of its intervals."""
+    found: dict[int, list[Replaced | Restarted]] = {}
+    events: list[Replaced | Restarted] = [*(c for c in lineage.copies if c.weights), *lineage.restarts]
+    for event in events:
+        found.setdefault(event.member, []).append(event)
+    for own in found.values():
+        own.sort(key=lambda event: event.interval)
     return found
 
 

@@ -29,7 +29,7 @@
   // Plotly's hover texts hold escaped names and line breaks; here they become plain text.
   const words = (text) => text.replaceAll("<br>", "\n").replace(/<\/?b>/g, "").replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
   const fit = (layout) => {
-    const made = { ...layout, autosize: true, margin: { ...layout.margin, t: 46 } };
+    const made = { ...layout, autosize: true, margin: { ...layout.margin, t: 74 } };
     delete made.title;
     if (narrow.matches) {
       made.margin = { l: 44, r: 6, t: 78, b: 44 };
