@@ -14,14 +14,23 @@ from typing import Any
 import pytest
 from crowds import crowd
 from journals import StudyWriter, small_study
+from plotly.offline import get_plotlyjs
 
 from poptrain.core.events import Failed, HeldOut
 from poptrain.report.page import page
 from poptrain.results import Study
 from poptrain.store.checkpoints import Ref
+from poptrain.store.directory import StudyDirectory
 
 EVIL = "</script><script>document.title='run'</script><b onclick=x>"
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+
+
+@pytest.fixture(autouse=True)
+def small_library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave five megabytes of plotly out of the pages, except where a page is measured or shown."""
+    if "slow" not in request.keywords:
+        monkeypatch.setattr("poptrain.report.page.get_plotlyjs", lambda: "var Plotly;")
 
 
 class Elements(HTMLParser):
@@ -102,19 +111,23 @@ def test_failures_and_what_looks_wrong_come_first(tmp_path: Path) -> None:
     rows = re.findall(r"<tr.*?</tr>", events, re.DOTALL)
     assert "failed: error" in rows[1]
     assert 'class="failed"' in rows[1]
-    assert text.index("1 failures in 4") < text.index('<section id="scores">')
+    assert text.index("1 failure in 4") < text.index('<section id="scores">')
 
 
 def test_a_study_that_runs_can_be_shown(tmp_path: Path) -> None:
     folder = small_study(tmp_path)
-    with_owner = Study.open(folder)._directory.lock()
-    try:
+    with StudyDirectory(folder).lock():
         before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir() if path.suffix == ".sqlite"}
         text = page(Study.open(folder))
         assert 'class="status running"' in text
         assert {name: (folder / name).stat().st_mtime_ns for name in before} == before
-    finally:
-        with_owner.release()
+
+
+def test_plotly_itself_is_in_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("poptrain.report.page.get_plotlyjs", get_plotlyjs)
+    text = page(Study.open(small_study(tmp_path)))
+    assert text.count("</script") == text.count("<script ") == 3
+    assert len(text) > len(get_plotlyjs()) > 1e6
 
 
 @pytest.mark.slow

@@ -128,9 +128,7 @@ def test_a_winning_schedule_at_a_bound_is_said_once_for_each(tmp_path: Path) -> 
 )
 def test_a_selection_score_far_from_the_held_out_one(tmp_path: Path, mode: str, held: float, said: bool) -> None:
     measured = HeldOut(member=2, interval=6, metrics={"score": held})
-    found = study(
-        tmp_path, rising(3, 6)[:2] + [[50.0, 50.0, 50.0, 50.0, 50.0, 53.0]], events=[measured], best=(2, 6), mode=mode
-    )
+    found = study(tmp_path, [*rising(2, 6), [50.0, 50.0, 50.0, 50.0, 50.0, 53.0]], events=[measured], best=(2, 6), mode=mode)
     assert (kinds(found) == ["held-out"]) is said
 
 

@@ -109,11 +109,12 @@ def empty(title: str, why: str) -> go.Figure:
 
 
 def sampled(count: int, most: int, needed: Iterable[int] = ()) -> Ints:
-    """Return at most `most` of range(count), evenly spaced, both ends and as many of the needed ones as fit among them."""
+    """Return at most `most` of range(count), evenly spaced, and the needed ones up to half of them."""
     if count <= most:
         return np.arange(count)
     keep = sorted(set(needed))[: most // 2]
-    rest = np.linspace(0, count - 1, most - len(keep)).round().astype(np.int64)
+    others = np.setdiff1d(np.arange(count), keep)
+    rest = others[np.linspace(0, len(others) - 1, most - len(keep)).round().astype(np.int64)]
     return np.union1d(rest, np.array(keep, dtype=np.int64))
 
 

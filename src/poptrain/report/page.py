@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from html import escape
 from importlib.resources import files
 
-import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from poptrain.core.version import __version__
