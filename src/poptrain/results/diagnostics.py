@@ -65,8 +65,8 @@ def failing(study: Study) -> list[Diagnosis]:
     return [
         Diagnosis(
             "failures",
-            f"{failed} failure{'' if failed == 1 else 's'} in {done} member-intervals ({counts}). Each of them cost budget and told "
-            "the search nothing.",
+            f"{failed} failure{'' if failed == 1 else 's'} in {done} member-intervals ({counts}). Each of them cost "
+            "budget and told the search nothing.",
             f"Most of them {'are' if failed > 1 else 'is'} {reasons.most_common(1)[0][0]}: "
             f"{remedy.get(reasons.most_common(1)[0][0], 'read their details among the events below')}.",
         )
