@@ -80,6 +80,7 @@ TASKS: dict[str, str] = {
     "classification": "poptrain.tasks.classification",
     "gan": "poptrain.tasks.gan",
     "policy": "poptrain.tasks.policy",
+    "sarsa": "poptrain.tasks.sarsa",
     "trees": "poptrain.tasks.trees",
     "toy": "poptrain.tasks.toy",
     "toy-plain": "poptrain.tasks.toy_plain",

@@ -23,6 +23,9 @@ Pending = Literal["zero", "mean"]
 _WINDOWS = (50, 100, 200)
 """Trailing windows to choose from where there are more rows than the longest."""
 
+_FITTED = 100
+"""Last rows that the parameters of the process are found by."""
+
 _UNIFORM, _NEAR = 400, 100
 _REFINEMENTS = (0.1, 0.03)
 
@@ -76,6 +79,7 @@ class Model:
         self._rough = rough
         self._pending = pending
         self._added: list[tuple[Array, float]] = []
+        self._kernel: Any = None
         self._regression = check_installed("PB2")
 
     def propose(
@@ -115,20 +119,29 @@ class Model:
         return Proposal(tuple(best.tolist()), mean, deviation)
 
     @cached_property
-    def _window(self) -> list[Row]:
+    def _fitted(self) -> tuple[Table, Any]:
+        """The rows that count, and a process over them.
+
+        Among windows the parameters are those of the middle one, so that only one search for them is made.
+        """
         rows, most = self._rows, self._most
         if most is not None or len(rows) < _WINDOWS[-1]:
-            return rows[-(most or len(rows)) :]
-        fits = {size: self._fit(rows[-size:])[1] for size in _WINDOWS}
-        return rows[-max(_WINDOWS, key=lambda size: self._regression.likelihood_of(fits[size])) :]
+            kept = rows[-(most or len(rows)) :]
+            return self._fit(kept[-_FITTED:], kept)
+        found = [self._fit(rows[-_FITTED:], rows[-size:]) for size in _WINDOWS]
+        return max(found, key=lambda pair: self._regression.likelihood_of(pair[1]))
 
-    def _fit(self, rows: Sequence[Row]) -> tuple[Table, Any]:
+    def _fit(self, few: Sequence[Row], rows: Sequence[Row]) -> tuple[Table, Any]:
+        """Return a process over `rows` whose parameters are those of the last few of them."""
+        kernel = self._parameters(tuple(few))
         table = Table(rows, self._intervals)
-        return table, self._regression.fit(table.x, table.y, options=len(rows[0].options), rough=self._rough)
+        return table, self._regression.with_parameters(kernel, table.x, table.y)
 
-    @cached_property
-    def _fitted(self) -> tuple[Table, Any]:
-        return self._fit(self._window)
+    def _parameters(self, few: tuple[Row, ...]) -> Any:
+        if self._kernel is None:
+            table = Table(few, self._intervals)
+            self._kernel = self._regression.fit(table.x, table.y, options=len(few[0].options), rough=self._rough).kernel_
+        return self._kernel
 
     @property
     def _table(self) -> Table:
@@ -142,7 +155,7 @@ class Model:
             return process
         x = np.vstack([table.x, *(point for point, _ in self._added)])
         y = np.concatenate([table.y, [gain for _, gain in self._added]])
-        return self._regression.GaussianProcessRegressor(process.kernel_, optimizer=None).fit(x, y)
+        return self._regression.with_parameters(process.kernel_, x, y)
 
     def _best(self, units: Array, time: int, before: float, options: Sequence[int]) -> tuple[Array, float, tuple[float, float]]:
         """Return the best of some places, its value, and mean and deviation there."""

@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Hyperparameter, Kernel, StationaryKernelMixin, WhiteKernel
 
-__all__ = ["Fading", "fit", "likelihood_of"]
+__all__ = ["Fading", "fit", "likelihood_of", "with_parameters"]
 
 Array = NDArray[np.float64]
 
@@ -104,6 +104,11 @@ def fit(x: Array, y: Array, *, options: int, rough: bool) -> GaussianProcessRegr
     return found
 
 
+def with_parameters(kernel: Any, x: Array, y: Array) -> GaussianProcessRegressor:
+    """Return a process over some rows with the parameters of a fitted kernel."""
+    return GaussianProcessRegressor(kernel, optimizer=None).fit(x, y)
+
+
 def likelihood_of(process: GaussianProcessRegressor) -> float:
     """Return the log marginal likelihood of a fitted process for each of its rows."""
     return float(process.log_marginal_likelihood_value_) / len(process.y_train_)
@@ -112,6 +117,6 @@ def likelihood_of(process: GaussianProcessRegressor) -> float:
 def _climb(objective: Any, start: Array, bounds: Array) -> tuple[Array, float]:
     """Return the parameters (logarithms) with the lowest objective found, and that objective."""
     found = minimize(
-        lambda theta: objective(theta, eval_gradient=False), start, method="L-BFGS-B", bounds=bounds, options={"maxiter": 20}
+        lambda theta: objective(theta, eval_gradient=False), start, method="L-BFGS-B", bounds=bounds, options={"maxiter": 12}
     )
     return found.x, float(found.fun)

@@ -26,10 +26,10 @@ from poptrain.trainable.population import Block, PopulationInterval
 if TYPE_CHECKING:
     from poptrain.tasks.policy import Settings
 
-__all__ = ["ActorCritics", "make_net", "score"]
+__all__ = ["SELECTION_SEED", "TEST_SEED", "ActorCritics", "make_net", "play", "score"]
 
 _VALUE_WEIGHT = 0.5
-_SELECTION_SEED, _TEST_SEED = 1_000_003, 2_000_003
+SELECTION_SEED, TEST_SEED = 1_000_003, 2_000_003
 """Random states of the scored episodes; those of training are hashes of the study's seed."""
 
 
@@ -143,7 +143,7 @@ class ActorCritics(ptt.StackedPopulation):
         self._stack.eval()
         rows = self._stack.rows.rows
         group = Group(self._settings.environment, rows, self._settings.episodes)
-        returns = play(lambda seen: self._stack.forward(seen), group, [_SELECTION_SEED] * rows, self._sizes)
+        returns = play(lambda seen: self._stack.forward(seen)[..., :-1], group, [SELECTION_SEED] * rows, self._sizes)
         return np.asarray(returns.mean(1))
 
     def close(self) -> None:
@@ -155,7 +155,7 @@ def play(net: Any, group: Group, seeds: Sequence[int], sizes: Sizes) -> NDArray[
     """Return the returns of each environment's first episode under greedy actions, shape (members, environments).
 
     Args:
-        net: from observations (members, environments, inputs) to scores and value.
+        net: from observations (members, environments, inputs) to scores of the actions.
         group: the environments, which are closed afterwards.
         seeds: a random state for each member.
         sizes: of the environment.
@@ -164,7 +164,7 @@ def play(net: Any, group: Group, seeds: Sequence[int], sizes: Sizes) -> NDArray[
     returns = np.zeros(seen.shape[:2])
     alive = np.ones(seen.shape[:2], dtype=np.bool_)
     for _ in range(sizes.longest):
-        action = net(torch.from_numpy(seen))[..., :-1].argmax(-1)
+        action = net(torch.from_numpy(seen)).argmax(-1)
         moves = group.move(action.numpy())
         returns += moves.rewards * alive
         alive &= ~(moves.terminated | moves.truncated)
@@ -182,7 +182,7 @@ def score(settings: Settings, state: Any) -> dict[str, float]:
     net.load_state_dict(state["net"])
     group = Group(settings.environment, 1, settings.test_episodes)
     with torch.no_grad():
-        returns = play(net, group, [_TEST_SEED], sizes)[0]
+        returns = play(lambda seen: net(seen)[..., :-1], group, [TEST_SEED], sizes)[0]
     error = float(returns.std(ddof=1) / np.sqrt(len(returns))) if len(returns) > 1 else float("nan")
     found = {"episodic_return": float(returns.mean())}
     return found if np.isnan(error) else {**found, "standard_error": error}
