@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from climbers import CLIMB
+from crowds import crowd
 from journals import StudyWriter, small_study
 
 import poptrain as pt
@@ -286,6 +287,20 @@ def test_status_says_how_to_go_on(poptrain: Any, tmp_path: Path) -> None:
     assert "paused (go on with: poptrain resume study)" in shown.out
     assert "failed" in shown.out
     assert "no member has a score yet" in shown.out
+
+
+def test_status_looks_for_warnings_in_a_large_study_only_when_asked(
+    poptrain: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crowd(tmp_path / "study", members=10, intervals=40)
+    assert "warning (diversity)" in poptrain("status", "study").out
+    assert "warning" not in poptrain("status", "study", "--no-warnings").out
+    monkeypatch.setattr("poptrain.cli.status._MOST_REPORTS", 399)
+    shown = poptrain("status", "study").out
+    assert "warning (" not in shown
+    assert "--warnings" in shown
+    assert json.loads(poptrain("status", "study", "--json").out)["warnings"] is None
+    assert "warning (diversity)" in poptrain("status", "study", "--warnings").out
 
 
 def test_status_lists_the_best_of_a_crowd(poptrain: Any, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -182,6 +184,24 @@ def test_a_study_is_read_again_only_after_a_commit(tmp_path: Path, monkeypatch: 
     assert shelf.signature(0) != before
     assert shelf.make(0, "note", note) == 6
     assert made == [4, 6]
+
+
+def test_a_commit_during_the_rest_is_announced_after_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(shelf_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    shelf = Shelf(folder / "one")
+
+    def slowly(study: pt.Study) -> float:
+        now[0] += 3.0
+        return now[0]
+
+    first, before = shelf.make(0, "slow", slowly), shelf.signature(0)
+    os.utime(folder / "one" / "study.sqlite", (1, 1))
+    now[0] = first + 20.0
+    assert (shelf.signature(0), shelf.make(0, "slow", slowly)) == (before, first), "ten times three seconds are not over"
+    now[0] = first + 30.0
+    assert shelf.signature(0) != before
+    assert shelf.make(0, "slow", slowly) > first
 
 
 def test_studies_keep_their_numbers_when_others_appear(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from retrace import retrace
-from studies import Climber, history, run
+from studies import Climber, history, run, slow_climb
 
 import poptrain as pt
 from poptrain.core.errors import HyperparameterNotApplied, TrainingFailed
@@ -265,9 +265,9 @@ class Hasty(Processes):
 
 @pytest.mark.parametrize("durability", [0.0, 1e6])
 def test_workers_lost_with_orders_sent_ahead(durability: float, tmp_path: Path) -> None:
-    want = run(tmp_path / "undisturbed", population=8).digest()
+    want = run(tmp_path / "undisturbed", slow_climb, population=8).digest()
     executor = Hasty(workers=2)
-    study = run(tmp_path / "study", population=8, executor=executor, durability=durability)
+    study = run(tmp_path / "study", slow_climb, population=8, executor=executor, durability=durability)
     assert [e for e in events(tmp_path / "study", Failed) if e.reason == "lost"]
     if not [row for row in history(tmp_path / "study") if row[1] == 0 and row[3] is None]:  # nobody lost three times
         assert study.digest() == want
@@ -277,7 +277,7 @@ def test_workers_lost_with_orders_sent_ahead(durability: float, tmp_path: Path) 
 @pytest.mark.parametrize("bodies", [None, 1])
 def test_an_asynchronous_study_is_what_its_journal_says_whoever_was_lost(bodies: int | None, tmp_path: Path) -> None:
     options: dict[str, Any] = {"algorithm": pt.PBT(exploit=pt.exploit.tournament()), "bodies": bodies, "intervals": 8}
-    study = run(tmp_path / "study", synchronous=False, executor=Hasty(workers=3), **options)
+    study = run(tmp_path / "study", slow_climb, synchronous=False, executor=Hasty(workers=3), **options)
     assert [e for e in events(tmp_path / "study", Failed) if e.reason == "lost"]
     assert study.copies
     assert retrace(tmp_path / "study") == 6 * 8

@@ -13,7 +13,7 @@ from journals import StudyWriter, random_history, write
 from poptrain.core.events import Failed, HeldOut, Replaced, Restarted, Started
 from poptrain.core.values import Value
 from poptrain.results import Study
-from poptrain.results.analysis import ancestors_alive, founders, gains, noise_of
+from poptrain.results.analysis import founders, gains, noise_of
 from poptrain.store.checkpoints import Ref
 
 Hparams = Callable[[int, int], dict[str, Value]]
@@ -80,7 +80,7 @@ def test_one_ancestor_early_is_diversity_lost(tmp_path: Path, interval: int, sai
 def test_a_restart_is_another_ancestor(tmp_path: Path) -> None:
     again = Restarted(member=0, interval=3, hparams=apart(0, 3), because="new blood")
     found = study(tmp_path, rising(4, 12), events=[*(copy(m, 2, 3) for m in range(2)), copy(2, 2, 3), again])
-    assert ancestors_alive(found.record, found.lineage).tolist() == [4, 4, 1, *[2] * 9]
+    assert found.ancestors_alive.tolist() == [4, 4, 1, *[2] * 9]
 
 
 @pytest.mark.parametrize(("after", "said"), [(2, True), (8, False)])

@@ -23,20 +23,32 @@ __all__ = ["status"]
 _MOST = 40
 """Members listed without --all; of larger populations the best ones are."""
 
+_MOST_REPORTS = 50_000
+"""Reports that are looked through for warnings unasked: about half a second's worth."""
+
 
 def status(
     directory: StudyArgument,
     everybody: Annotated[
         bool, typer.Option("--all", help=f"List all members, however many; otherwise at most {_MOST}.")
     ] = False,
+    warnings: Annotated[
+        bool | None,
+        typer.Option(
+            help=f"Look for what is wrong, or do not; unasked, in studies of up to {_MOST_REPORTS:,} reports (seconds beyond).",
+            show_default=False,
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show how far a study is, what it found so far, and every member; also while it runs."""
     study = Study.open(check_study(directory))
     members = _sorted(study)
-    warnings = diagnose(study)
+    unasked = warnings is None and sum(member.interval for member in members) > _MOST_REPORTS
+    found_wrong = [] if unasked or warnings is False else diagnose(study)
     if as_json:
-        found = {"members": [asdict(member) for member in members], "warnings": [asdict(warning) for warning in warnings]}
+        looked = None if unasked or warnings is False else [asdict(warning) for warning in found_wrong]
+        found = {"members": [asdict(member) for member in members], "warnings": looked}
         say_json({**study_json(study), **found})
         return
     for line in [*standing_lines(study), "", *score_lines(study), ""]:
@@ -46,8 +58,10 @@ def status(
         say(line)
     if len(shown) < len(members):
         say(f"and {len(members) - len(shown)} more with lower ranks (--all lists them)")
-    for warning in warnings:
+    for warning in found_wrong:
         say(f"\nwarning ({warning.kind}): {warning.text}\n  {warning.remedy}")
+    if unasked:
+        say("\nwarnings were not looked for in so large a study: --warnings does, and so do the report and the dashboard")
 
 
 def _sorted(study: Study) -> list[MemberView]:

@@ -19,7 +19,10 @@ T = TypeVar("T")
 Signature: TypeAlias = tuple[int, ...]
 
 _LEAST_SECONDS = 1.0
-"""A study is not read again sooner than this."""
+"""A study is not read again sooner than this,"""
+
+_REST = 10.0
+"""nor sooner than this many times what the last reading took: looking leaves the machine to those who train."""
 
 _DEPTH = 3
 """Folders inside of folders that are searched."""
@@ -34,7 +37,12 @@ class _Entry:
     signature: Signature = ()
     study: Study | None = None
     opened: float = 0.0
+    seconds: float = 0.0
     made: dict[str, object] = field(default_factory=dict)
+
+    def resting(self) -> bool:
+        """Return whether it is too early to read the study again."""
+        return time.monotonic() - self.opened < max(_LEAST_SECONDS, _REST * self.seconds)
 
 
 class Shelf:
@@ -71,8 +79,14 @@ class Shelf:
         return path.name if path == self.root else str(path.relative_to(self.root))
 
     def signature(self, number: int) -> Signature:
-        """Return what changes whenever something is committed, or the study begins or stops to run."""
-        directory = self._entries[number].directory
+        """Return what changes whenever something new can be read: after a commit, or when the study begins or stops to run.
+
+        A study that was read a moment ago has nothing new until it may be read again.
+        """
+        entry = self._entries[number]
+        directory = entry.directory
+        if entry.study is not None and entry.resting():
+            return entry.signature
         return (*_stamp(directory.journal), *_stamp(Path(f"{directory.journal}-wal")), int(directory.locked()))
 
     def signatures(self) -> tuple[Signature, ...]:
@@ -95,14 +109,16 @@ class Shelf:
         with entry.lock:  # one reader at a time: what several ask for is made once
             study = self._study(entry, number)
             if what not in entry.made:
+                began = time.monotonic()
                 entry.made[what] = of(study)
+                entry.seconds += time.monotonic() - began
             return entry.made[what]  # type: ignore[return-value]
 
     def _study(self, entry: _Entry, number: int) -> Study:
-        young = time.monotonic() - entry.opened < _LEAST_SECONDS
-        if entry.study is None or (not young and self.signature(number) != entry.signature):
-            entry.signature = self.signature(number)
-            entry.study, entry.opened, entry.made = Study.open(entry.directory.path), time.monotonic(), {}
+        signature = self.signature(number)
+        if entry.study is None or signature != entry.signature:
+            entry.signature = signature
+            entry.study, entry.opened, entry.seconds, entry.made = Study.open(entry.directory.path), time.monotonic(), 0.0, {}
         return entry.study
 
 

@@ -8,7 +8,7 @@ from plotly.subplots import make_subplots
 
 from poptrain.report.drawing import AMBER, BLUE, GREEN, PURPLE, SKY, WINNING, axes, empty, figure, sampled, text
 from poptrain.results import Study
-from poptrain.results.analysis import ancestors_alive, spread
+from poptrain.results.analysis import spread
 from poptrain.results.diagnostics import has_order
 
 __all__ = ["diversity"]
@@ -30,7 +30,7 @@ def diversity(study: Study) -> go.Figure:
     grid = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.09, row_heights=[0.42, 0.58])
     made = go.Figure(grid).update_layout(figure(_TITLE, note, height=520).layout, overwrite=False)
     columns = sampled(record.intervals, 1_000)
-    x, alive = columns + 1, ancestors_alive(record, study.lineage)[columns]
+    x, alive = columns + 1, study.ancestors_alive[columns]
     said = "interval %{x}: %{y}"
     line = {"color": BLUE, "width": 2.5, "shape": "hv"}
     made.add_trace(go.Scatter(x=x, y=alive, line=line, name="ancestors", mode="lines", hovertemplate=said), row=1, col=1)

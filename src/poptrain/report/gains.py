@@ -16,6 +16,7 @@ __all__ = ["gains"]
 
 _TITLE = "What worked"
 _MOST_POINTS = 12_000
+_MOST_IN_MEDIANS = 100_000
 _BINS = 8
 
 
@@ -27,7 +28,9 @@ def gains(study: Study) -> go.Figure:
     if not len(at) or not names:
         return empty(_TITLE, "two intervals are needed to see a gain" if names else "no hyperparameter was tuned")
     some = at[sampled(len(at), max(500, _MOST_POINTS // len(names)))]
+    many = at[sampled(len(at), _MOST_IN_MEDIANS)]
     left_out = f" {len(some):,} of {len(at):,} intervals are drawn." if len(some) < len(at) else ""
+    left_out += f" The medians are those of {len(many):,}." if len(many) < len(at) else ""
     note = (
         "Each point is one interval of one member: what it was trained with, and how much better its score was than that of "
         f"the weights it began with (up is better). The line joins medians.{left_out}"
@@ -40,7 +43,7 @@ def gains(study: Study) -> go.Figure:
     for number, name in enumerate(names):
         place = {"row": number // columns + 1, "col": number % columns + 1}
         made.add_trace(_points(study, name, some, gained, first=number == 0), **place)
-        made.add_trace(_medians(study, name, at, gained, first=number == 0), **place)
+        made.add_trace(_medians(study, name, many, gained, first=number == 0), **place)
         made.update_xaxes(title_text=text(name, most=28), **_axis(study, name), **place)
         made.update_yaxes(range=limits, **place)
     for row in range(1, rows + 1):

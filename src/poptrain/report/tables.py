@@ -19,6 +19,7 @@ from poptrain.results.sparkline import number_text
 __all__ = ["event_table", "member_table"]
 
 _MOST_ROWS = 2_000
+_OTHERS = (Replaced, Restarted, Paused, Resumed, Finished)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +49,13 @@ def member_table(study: Study) -> str:
 
 def event_table(study: Study) -> str:
     """Return what happened: failures first, then copies, restarts and interruptions, the latest first."""
-    found = study.happenings(Failed, Replaced, Restarted, Paused, Resumed, Finished)
-    found.sort(key=lambda one: (not isinstance(one[1], Failed), -one[0]))
+    failures = study.happenings(Failed, latest=_MOST_ROWS)[::-1]
+    others = study.happenings(*_OTHERS, latest=_MOST_ROWS)[::-1]
     heads = ["what", "member", "interval", "time (UTC)", "details"]
-    rows = [(_event(at, event), isinstance(event, Failed)) for at, event in found[:_MOST_ROWS]]
+    rows = [(_event(at, event), isinstance(event, Failed)) for at, event in (failures + others)[:_MOST_ROWS]]
     note = ""
-    if len(found) > len(rows):
-        note = f"{len(rows):,} of {len(found):,} events are listed: all failures that fit, then the latest."
+    if len(failures) + len(others) > len(rows) or len(others) == _MOST_ROWS:
+        note = f"{len(rows):,} events are listed, the latest failures and then the latest others; there may be more."
     return _table("events", heads, [False, True, True, False, False], rows, note)
 
 

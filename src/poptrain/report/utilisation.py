@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ import plotly.graph_objects as go
 from poptrain.core.events import Resumed
 from poptrain.report.drawing import BLUE, FAINT, SKY, WINNING, axes, empty, figure
 from poptrain.results import Study
+from poptrain.results.record import Ints
 
 __all__ = ["utilisation"]
 
@@ -37,16 +39,15 @@ def utilisation(study: Study) -> go.Figure:
     Only intervals' beginnings and ends and the seconds of evaluation (in the class form) are recorded: saving, loading and
     waiting for others are one thing, called waiting. Pauses of the study are left white.
     """
-    blocks = _blocks(study)
+    blocks, merged = _blocks(study, _MOST_BARS)
     if not blocks:
         return empty(_TITLE, "no interval with times has been completed yet")
-    workers = sorted(blocks)[:_MOST_WORKERS]
-    shown = {worker: _merged(blocks[worker], _MOST_BARS // len(workers)) for worker in workers}
-    bars = [bar for worker in workers for bar in _bars(worker, shown[worker], _resumed(study))]
+    workers, count = sorted(blocks), len(np.unique(study.record.workers[study.record.reported]))
+    bars = [bar for worker in workers for bar in _bars(worker, blocks[worker], _resumed(study))]
     notes = [_busy(bars)]
-    if len(workers) < len(blocks):
-        notes.append(f"{len(workers)} of {len(blocks)} workers are drawn.")
-    if any(len(shown[w]) < len(blocks[w]) for w in workers):
+    if len(workers) < count:
+        notes.append(f"{len(workers)} of {count} workers are drawn.")
+    if merged:
         notes.append("Neighbouring intervals are drawn as one.")
     notes.append("Waiting is what lies between intervals: saving, loading, and waiting for others.")
     made = figure(_TITLE, " ".join(notes), height=150 + 34 * len(workers))
@@ -75,37 +76,50 @@ _Block = tuple[float, float, float, bool, str]
 """Began, ended, seconds of evaluation, whether it failed, and about it."""
 
 
-def _blocks(study: Study) -> dict[int, list[_Block]]:
-    """Return what each worker trained, in its order; members that were trained in one go are one block."""
+def _blocks(study: Study, most: int) -> tuple[dict[int, list[_Block]], bool]:
+    """Return what each worker trained, in its order, and whether neighbours were made one so that there are `most` or fewer.
+
+    Members that were trained in one go are one block.
+    """
     record = study.record
-    timed = record.reported & (record.ended > record.began)
-    if not timed.any():
-        return {}
-    start = float(record.began[timed].min())
-    found: dict[int, dict[tuple[float, float], list[tuple[int, int]]]] = {}
-    for m, i in np.argwhere(timed).tolist():
-        at = (float(record.began[m, i]) - start, float(record.ended[m, i]) - start)
-        found.setdefault(int(record.workers[m, i]), {}).setdefault(at, []).append((m, i))
-    return {worker: [_block(study, at, trained) for at, trained in sorted(blocks.items())] for worker, blocks in found.items()}
+    at = np.argwhere(record.reported & (record.ended > record.began))
+    began, ended, evaluated, workers, scores = (
+        values[at[:, 0], at[:, 1]]
+        for values in (record.began, record.ended, record.evaluate_seconds, record.workers, record.scores)
+    )
+    order = np.lexsort((ended, began, workers))
+    at, began, ended, workers = at[order], began[order], ended[order], workers[order]
+    evaluated, failed = evaluated[order], ~np.isfinite(scores[order])
+    known, firsts = np.unique(workers, return_index=True)
+    start = float(began.min(initial=np.inf))
+    found, merged = {}, False
+    for worker, mine in zip(known[:_MOST_WORKERS], np.split(np.arange(len(at)), firsts[1:]), strict=False):
+        new = np.append(True, (np.diff(began[mine]) != 0) | (np.diff(ended[mine]) != 0))
+        heads = mine[new]
+        group = -(-len(heads) // max(1, most // (3 * min(len(known), _MOST_WORKERS))))
+        merged = merged or group > 1
+        seconds = np.maximum.reduceat(evaluated, heads)[: len(heads)]
+        bounds = np.append(heads[::group], mine[-1] + 1)
+        found[int(worker)] = [
+            (
+                float(began[low]) - start,
+                float(ended[low:high].max()) - start,
+                float(seconds[n * group : (n + 1) * group].sum()),
+                bool(failed[low:high].all()),
+                _about(at[low:high]),
+            )
+            for n, (low, high) in enumerate(itertools.pairwise(bounds.tolist()))
+        ]
+    return found, merged
 
 
-def _block(study: Study, at: tuple[float, float], trained: list[tuple[int, int]]) -> _Block:
-    record, (m, i) = study.record, trained[0]
-    who = f"m{m}, interval {i + 1}" if len(trained) == 1 else f"{len(trained)} members, interval {i + 1}"
-    failed = all(not np.isfinite(record.scores[m, i]) for m, i in trained)
-    evaluated = min(at[1] - at[0], max(float(record.evaluate_seconds[m, i]) for m, i in trained))
-    return (*at, evaluated, failed, who)
-
-
-def _merged(blocks: list[_Block], most: int) -> list[_Block]:
-    """Return at most about `most` blocks; neighbours become one, which keeps their seconds of evaluation and loses gaps."""
-    group = -(-len(blocks) // max(1, most // 3))
-    if group <= 1:
-        return blocks
-    parts = [blocks[i : i + group] for i in range(0, len(blocks), group)]
-    return [
-        (p[0][0], max(b[1] for b in p), sum(b[2] for b in p), all(b[3] for b in p), f"{p[0][4]} to {p[-1][4]}") for p in parts
-    ]
+def _about(trained: Ints) -> str:
+    (m, i), last = trained[0].tolist(), int(trained[-1, 1])
+    if len(trained) == 1:
+        return f"m{m}, interval {i + 1}"
+    return (
+        f"{len(trained)} members' intervals, {i + 1} to {last + 1}" if last > i else f"{len(trained)} members, interval {i + 1}"
+    )
 
 
 def _bars(worker: int, blocks: list[_Block], resumed: list[float]) -> Iterator[_Bar]:
@@ -124,7 +138,7 @@ def _bars(worker: int, blocks: list[_Block], resumed: list[float]) -> Iterator[_
 def _resumed(study: Study) -> list[float]:
     record = study.record
     start = float(np.nanmin(np.where(record.ended > record.began, record.began, np.nan)))
-    return [at - start for at, _ in study.happenings(Resumed)]
+    return [at - start for at, _ in study.happenings(Resumed, latest=_MOST_BARS)]
 
 
 def _busy(bars: list[_Bar]) -> str:

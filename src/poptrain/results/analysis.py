@@ -50,7 +50,8 @@ def founders(lineage: Lineage, intervals: int) -> npt.NDArray[np.int64]:
         return moves[member][place - 1] if place else None
 
     for member, own in moves.items():
-        for event in own:
+        ends = [*times[member][1:], intervals]
+        for event, end in zip(own, ends, strict=True):
             way: list[tuple[int, int]] = []
             at: Replaced | Restarted | None = event
             last = member
@@ -61,7 +62,7 @@ def founders(lineage: Lineage, intervals: int) -> npt.NDArray[np.int64]:
                 at = source(at.donor, at.donor_interval)
             founder = last if at is None else known[at.member, at.interval]
             known.update(dict.fromkeys(way, founder))
-            found[member, event.interval + 1 :] = founder
+            found[member, event.interval + 1 : end + 1] = founder
     return found
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from poptrain.core.report import fitness_of
-from poptrain.results.analysis import ancestors_alive, noise_of, spread
+from poptrain.results.analysis import noise_of, spread
 from poptrain.results.sparkline import number_text
 from poptrain.space import Choice, Float, Int
 from poptrain.space.base import Parameter
@@ -102,7 +102,7 @@ def taken_over(study: Study) -> list[Diagnosis]:
     record, budget = study.record, study.config.intervals
     if record.population < 3 or not record.intervals:
         return []
-    first = next((i + 1 for i, n in enumerate(ancestors_alive(record, study.lineage)) if n == 1), None)
+    first = next((i + 1 for i, n in enumerate(study.ancestors_alive) if n == 1), None)
     if first is None or first - 1 >= budget / 2 or not record.reported[:, first - 1].all():
         return []
     return [

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from poptrain.core.events import Reported
 from poptrain.core.report import Mode, fitness_of
 from poptrain.core.values import Value
 from poptrain.space import Space
+from poptrain.store.journal import Journal
 
-__all__ = ["Column", "Floats", "Ints", "Record", "record_of"]
+__all__ = ["Column", "Floats", "Ints", "Record", "record_of", "reports_of"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -81,7 +82,38 @@ class Record:
         return int(self.scores.shape[1])
 
 
-def record_of(reports: Iterable[Reported], population: int, mode: Mode, space: Space) -> Record:
+class _Report(msgspec.Struct, gc=False):
+    """The part of a `Reported` event that a record is made of; `metrics` stays JSON."""
+
+    member: int
+    interval: int
+    score: float | None
+    metrics: msgspec.Raw
+    hparams: dict[str, Value]
+    began: float = 0.0
+    ended: float = 0.0
+    evaluate_seconds: float = 0.0
+    worker: int = 0
+
+
+_DECODER = msgspec.json.Decoder(list[_Report])
+_AT_ONCE = 10_000
+_NOTHING = (b"{}", b"null")
+
+
+def reports_of(journal: Journal, until: int) -> Iterator[_Report]:
+    """Yield the reports up to an event, many decoded at once: a study may have a million."""
+    after = 0
+    sql = (
+        "SELECT seq, data FROM events NOT INDEXED WHERE seq > ? AND seq <= ? AND kind = 'reported' ORDER BY seq "
+        f"LIMIT {_AT_ONCE}"
+    )
+    while rows := journal.query(sql, (after, until)):
+        yield from _DECODER.decode("[" + ",".join([data for _, data in rows]) + "]")
+        after = rows[-1][0]
+
+
+def record_of(reports: Iterable[_Report], population: int, mode: Mode, space: Space) -> Record:
     """Return reports as arrays; memory is about a hundred bytes for each report.
 
     Args:
@@ -101,7 +133,9 @@ def record_of(reports: Iterable[Reported], population: int, mode: Mode, space: S
         when.append(report.interval - 1)
         where.append(report.worker)
         score = np.nan if report.score is None else report.score
-        times.extend((score, report.began, report.ended, report.evaluate_seconds, 1.0 if report.metrics else 0.0))
+        times.extend(
+            (score, report.began, report.ended, report.evaluate_seconds, 0.0 if bytes(report.metrics) in _NOTHING else 1.0)
+        )
         values = report.hparams
         for name, append, seen in pairs:
             append(seen.setdefault(values[name], len(seen)) if name in values else -1)

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from poptrain.core.errors import CheckpointError, StoreError, StudyLocked
 from poptrain.core.events import Failed, Finished, HeldOut, Paused, Replaced, Reported, Restarted, Resumed, Started
 from poptrain.core.values import Value
+from poptrain.results.analysis import ancestors_alive
 from poptrain.results.card import card
 from poptrain.results.diagnostics import Diagnosis, diagnose
 from poptrain.results.digest import digest_of, saved_digest
@@ -19,7 +22,7 @@ from poptrain.results.frames import frame_of
 from poptrain.results.lineage import Lineage, Origin
 from poptrain.results.plots import Plots
 from poptrain.results.reading import Reader
-from poptrain.results.record import Record, record_of
+from poptrain.results.record import Record, record_of, reports_of
 from poptrain.results.schedule import Schedule, Span
 from poptrain.results.views import BestMember, MemberView
 from poptrain.space import Space
@@ -239,18 +242,35 @@ class Study:
     def record(self) -> Record:
         """All reports as arrays of shape (members, intervals)."""
         with self._reader.open() as journal:
-            events = (event for seq, _, event in journal.events(kinds=(Reported,)) if seq <= self._reader.until)
-            reports = (event for event in events if isinstance(event, Reported))
+            reports = reports_of(journal, self._reader.until)
             return record_of(reports, self.config.population, self.config.mode, self.space)
+
+    @cached_property
+    def ancestors_alive(self) -> npt.NDArray[np.int64]:
+        """(intervals,) how many beginnings the weights trained in each interval descend from; a restart is a beginning."""
+        return ancestors_alive(self.record, self.lineage)
 
     def diagnoses(self) -> list[Diagnosis]:
         """Return what looks wrong with the study, each with a remedy, the most pressing first."""
         return diagnose(self)
 
-    def happenings(self, *kinds: type[Any]) -> list[tuple[float, Any]]:
-        """Return (seconds since 1970, event) of some kinds of events, in their order; see `poptrain.core.events`."""
+    def happenings(self, *kinds: type[Any], latest: int = -1) -> list[tuple[float, Any]]:
+        """Return (seconds since 1970, event) of the events of some kinds, in their order; see `poptrain.core.events`.
+
+        Args:
+            kinds: classes of events.
+            latest: how many at most, the latest ones; -1 is all.
+        """
+        first = self._reader.rows(
+            f"SELECT MIN(seq) FROM (SELECT seq FROM events WHERE kind IN ({', '.join('?' * len(kinds))}) AND seq <= ? "
+            "ORDER BY seq DESC LIMIT ?)",
+            *(kind.kind for kind in kinds),
+            self._reader.until,
+            latest,
+        )[0][0]
         with self._reader.open() as journal:
-            return [(at, event) for seq, at, event in journal.events(kinds=kinds) if seq <= self._reader.until]
+            events = journal.events(kinds=kinds, after=0 if first is None else first - 1)
+            return [(at, event) for seq, at, event in events if seq <= self._reader.until]
 
     @property
     def plot(self) -> Plots:
