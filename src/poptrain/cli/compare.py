@@ -31,6 +31,7 @@ from poptrain.space import Space
 from poptrain.store.config import CodeReference
 from poptrain.store.files import write_whole
 from poptrain.strategies import Context
+from poptrain.tasks.base import TASKS
 
 __all__ = ["compare"]
 
@@ -115,7 +116,7 @@ def compare(
     Writes comparison.html, curves.png, curves.svg, studies.csv and results.json into the folder. The same command
     goes on where it stopped; with more seeds or further methods it trains only what is new.
     """
-    if target is not None and Campaign.exists(Path(target)):
+    if target is not None and target not in TASKS and Campaign.exists(Path(target)):
         options = {"methods": methods, "directory": directory, "config": config, "manual": manual, "baseline": baseline}
         sizes = {"population": population, "intervals": intervals, "interval-steps": interval_steps, "budget": budget}
         _refuse(

@@ -81,6 +81,7 @@ TASKS: dict[str, str] = {
     "gan": "poptrain.tasks.gan",
     "policy": "poptrain.tasks.policy",
     "sarsa": "poptrain.tasks.sarsa",
+    "rl": "poptrain.tasks.rl",
     "trees": "poptrain.tasks.trees",
     "toy": "poptrain.tasks.toy",
     "toy-plain": "poptrain.tasks.toy_plain",

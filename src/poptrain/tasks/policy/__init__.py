@@ -78,7 +78,7 @@ def make_study(settings: Settings, folder: Path) -> TaskStudy:
         intervals=20,
         interval_steps=50,
         algorithm=PBT(exploit=exploit.truncation(0.2), explore=explore.perturb((0.8, 1.2))),
-        held_out=partial(_held_out, settings),
+        held_out=partial(_held_out, settings, folder.absolute()),
         about=(
             f"{settings.environment}: {sizes.inputs} observed numbers, {sizes.actions} actions",
             f"{moves} moves for each update; scored by the mean return of {settings.episodes} greedy episodes",
@@ -86,7 +86,10 @@ def make_study(settings: Settings, folder: Path) -> TaskStudy:
     )
 
 
-def _held_out(settings: Settings, state: Any, hparams: Hparams) -> HeldOutScores:
-    from poptrain.tasks.policy.training import score
+def _held_out(settings: Settings, folder: Path, state: Any, hparams: Hparams) -> HeldOutScores:
+    from poptrain.tasks.policy.film import episode, save_film
+    from poptrain.tasks.policy.training import actor, score
 
-    return HeldOutScores(score(settings, state), {"episodes": str(settings.test_episodes)})
+    notes = {"episodes": str(settings.test_episodes)}
+    film = save_film(partial(episode, settings.environment, actor(settings, state)), folder)
+    return HeldOutScores(score(settings, state), {**notes, "film": film})

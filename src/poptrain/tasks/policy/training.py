@@ -9,7 +9,7 @@ Mnih et al. 2016 (A3C, here in step) with the advantages of Schulman et al. 2016
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ from poptrain.trainable.population import Block, PopulationInterval
 if TYPE_CHECKING:
     from poptrain.tasks.policy import Settings
 
-__all__ = ["SELECTION_SEED", "TEST_SEED", "ActorCritics", "make_net", "play", "score"]
+__all__ = ["SELECTION_SEED", "TEST_SEED", "ActorCritics", "actor", "make_net", "play", "score"]
 
 _VALUE_WEIGHT = 0.5
 SELECTION_SEED, TEST_SEED = 1_000_003, 2_000_003
@@ -175,14 +175,18 @@ def play(net: Any, group: Group, seeds: Sequence[int], sizes: Sizes) -> NDArray[
     return returns
 
 
+def actor(settings: Settings, state: Any) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return the policy of a state: from observations (..., inputs) to scores of the actions (..., actions)."""
+    net = make_net(settings, look_at(settings.environment))
+    net.load_state_dict(state["net"])
+    return lambda seen: net(seen)[..., :-1]
+
+
 def score(settings: Settings, state: Any) -> dict[str, float]:
     """Return the mean return, and its standard error, of a state on episodes that selection did not see."""
-    sizes = look_at(settings.environment)
-    net = make_net(settings, sizes)
-    net.load_state_dict(state["net"])
     group = Group(settings.environment, 1, settings.test_episodes)
     with torch.no_grad():
-        returns = play(lambda seen: net(seen)[..., :-1], group, [TEST_SEED], sizes)[0]
+        returns = play(actor(settings, state), group, [TEST_SEED], look_at(settings.environment))[0]
     error = float(returns.std(ddof=1) / np.sqrt(len(returns))) if len(returns) > 1 else float("nan")
     found = {"episodic_return": float(returns.mean())}
     return found if np.isnan(error) else {**found, "standard_error": error}

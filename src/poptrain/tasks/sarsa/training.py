@@ -11,8 +11,8 @@ double: one acts and learns, the other one says what the next action is worth.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from torch import nn
 
 from poptrain.core.values import Hparams
 from poptrain.tasks.policy.environments import Group, Moves, look_at
+from poptrain.tasks.policy.film import episode, save_film
 from poptrain.tasks.policy.training import SELECTION_SEED, TEST_SEED, play
 
 if TYPE_CHECKING:
@@ -32,9 +33,6 @@ __all__ = ["Memory", "Sarsa", "film", "make_net", "score"]
 
 _WARM_UP = 500
 """Moves that are remembered before the first update."""
-
-_EVERY = 3
-"""One in so many moves of an episode is a picture of the film."""
 
 
 def make_net(inputs: int, actions: int, width: int) -> nn.Module:
@@ -199,28 +197,8 @@ def score(settings: Settings, state: Mapping[str, Any]) -> dict[str, float]:
 
 def film(settings: Settings, state: Mapping[str, Any], folder: Path) -> str:
     """Write a greedy episode as episode.gif into a folder; return its path, or why there is none."""
-    import gymnasium as gym
-    from PIL import Image
-
-    os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # draws without a screen
-    try:
-        made = gym.make(settings.environment, render_mode="rgb_array")
-    except Exception as error:
-        return f"none: {settings.environment} cannot be drawn ({error})"
-    net, frames = _net_of(settings, state), []
-    seen, _ = made.reset(seed=TEST_SEED)
-    over, move = False, 0
-    while not over:
-        if move % _EVERY == 0:
-            frames.append(Image.fromarray(np.asarray(made.render())).convert("P", palette=Image.Palette.ADAPTIVE))
-        with torch.no_grad():
-            action = int(net(torch.as_tensor(np.asarray(seen, np.float32).reshape(1, -1))).argmax())
-        seen, _, ended, cut, _ = made.step(action)
-        over, move = bool(ended or cut), move + 1
-    made.close()
-    path = folder / "episode.gif"
-    frames[0].save(path, save_all=True, append_images=frames[1:], duration=60, loop=0)
-    return str(path)
+    net = _net_of(settings, state)
+    return save_film(partial(episode, settings.environment, net), folder)
 
 
 def _net_of(settings: Settings, state: Mapping[str, Any]) -> nn.Module:
