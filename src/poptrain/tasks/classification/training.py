@@ -14,13 +14,13 @@ from torch import nn
 from torch.nn.functional import cross_entropy, grid_sample
 
 import poptrain.torch as ptt
-from poptrain.tasks.images import Images, prepare
+from poptrain.tasks.images import Images, Split, prepare
 from poptrain.trainable.population import Block
 
 if TYPE_CHECKING:
     from poptrain.tasks.classification import Settings
 
-__all__ = ["Classifiers", "make_net", "score"]
+__all__ = ["Classifiers", "convolutions", "judge", "make_net", "score"]
 
 _DEGREES, _SHIFT, _ZOOM = 20.0, 0.15, 0.15
 """Rotation, shift (of the whole picture) and zoom at the full strength of augmentation."""
@@ -43,6 +43,12 @@ def make_net(settings: Settings, shape: tuple[int, int, int], classes: int) -> n
             nn.Dropout(),
             nn.Linear(hidden, classes),
         )
+    return convolutions(shape, hidden, classes)
+
+
+def convolutions(shape: tuple[int, int, int], hidden: int, classes: int) -> nn.Module:
+    """Return a fresh network of two convolutions and a hidden layer."""
+    channels, height, width = shape
     first = max(4, hidden // 8)
     return nn.Sequential(
         nn.Conv2d(channels, first, 3, padding=1),
@@ -119,16 +125,21 @@ def score(settings: Settings, folder: Path, state: Any) -> tuple[dict[str, float
     images = _images(settings, folder)
     net = make_net(settings, images.shape, len(images.names))
     net.load_state_dict(state["net"])
+    return judge(net, images.test, images.names)
+
+
+def judge(net: nn.Module, part: Split, names: tuple[str, ...]) -> tuple[dict[str, float], str]:
+    """Return accuracy and cross entropy of a network on a part of a data set, and the classes most often confused."""
     net.eval()
-    pixels, classes = _tensors(images.test)
+    pixels, classes = _tensors(part)
     with torch.no_grad():
-        scores = torch.cat([net(part) for part in torch.split(pixels, _AT_A_TIME)])
+        scores = torch.cat([net(some) for some in torch.split(pixels, _AT_A_TIME)])
     found = scores.argmax(1)
-    pairs = np.zeros((len(images.names),) * 2, dtype=np.int64)
+    pairs = np.zeros((len(names),) * 2, dtype=np.int64)
     np.add.at(pairs, (classes.numpy(), found.numpy()), 1)
     np.fill_diagonal(pairs, 0)
     true, said = np.unravel_index(pairs.argmax(), pairs.shape)
-    often = f"{images.names[true]} taken for {images.names[said]}, {pairs.max()} times" if pairs.max() else ""
+    often = f"{names[true]} taken for {names[said]}, {pairs.max()} times" if pairs.max() else ""
     return {
         "accuracy": float((found == classes).float().mean()),
         "cross_entropy": float(cross_entropy(scores, classes)),
