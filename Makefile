@@ -26,7 +26,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) install --quiet --constraint constraints.txt --editable '.[translation,images,rl,trees,jax,bayesian,plots,pandas,parquet,tensorboard,mlflow,wandb,report,dashboard,dev]'
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[translation,images,rl,trees,audio,jax,bayesian,plots,pandas,parquet,tensorboard,mlflow,wandb,report,dashboard,dev]'
 	touch $@ $(VENV)/.demo
 
 $(VENV)/bin/python:

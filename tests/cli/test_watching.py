@@ -63,3 +63,18 @@ def test_a_study_is_exported_into_its_folder(tool: str, poptrain: Any) -> None:
     assert again.status == 2
     assert "is there already" in again.said
     assert poptrain("export", "runs/mine", "--to", "excel").status == 2
+
+
+def test_a_study_is_written_for_other_tools_while_it_is_trained(poptrain: Any, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    small = ("-p", "3", "--interval-steps", "2", "-x", "inline", "--no-preflight")
+    done = poptrain("run", "toy-plain", *small, "-i", "2", "-d", "s", "--live", "tensorboard")
+    assert done.status == 0, done.err
+    assert "written live to s/tensorboard" in done.out + done.err
+    assert sorted(path.name for path in (tmp_path / "s" / "tensorboard").iterdir() if path.name[0] == "m") == ["m0", "m1", "m2"]
+    assert poptrain("resume", "s", "-i", "3", "--live", "tensorboard").status == 0
+    again = poptrain("export", "s", "--to", "tensorboard", "--follow")
+    assert again.status == 0, again.err
+    assert "tensorboard --logdir s/tensorboard" in again.out
+    assert poptrain("export", "s", "--to", "csv", "--follow").status == 2
+    assert "is there already" in poptrain("export", "s", "--to", "tensorboard").err

@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import math
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from journals import StudyWriter
 from studies import climb, run
 
 import poptrain as pt
-from poptrain.core.errors import ConfigError
-from poptrain.integrations import TARGETS, export
+from poptrain.core.errors import ConfigError, MissingExtra
+from poptrain.integrations import TARGETS, Follower, export, follow
 from poptrain.integrations.tables import safe_cell
 
 
@@ -137,3 +139,91 @@ def test_nothing_is_overwritten(study: pt.Study, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=", ".join(TARGETS)):
         export(study, "excel", tmp_path / "s.xls")
     assert math.isfinite((tmp_path / "s.csv").stat().st_size)
+
+
+# While a study runs.
+
+
+def scalars(where: Path, member: int) -> list[tuple[int, float]]:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(where / f"m{member}"))
+    events.Reload()
+    return sorted((e.step, round(e.value, 4)) for e in events.Scalars("selection_score"))  # files of one second have no order
+
+
+def rounded(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
+    return [(step, round(float(np.float32(value)), 4)) for step, value in points]
+
+
+def test_a_study_is_written_bit_by_bit_and_gone_on_with(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    follower = Follower(tmp_path / "study", "tensorboard")
+    assert follower.look() == 0, "there is no study yet"
+    for intervals in (1, 2):
+        found = run(tmp_path / "study", climb, intervals=intervals)
+        assert follower.look() == found.config.population
+        assert follower.look() == 0
+        assert scalars(follower.where, 0) == rounded(curves(found)[0])
+    follower.finish()
+    found = run(tmp_path / "study", climb, intervals=5)
+    again = Follower(tmp_path / "study", "tensorboard")
+    again.finish()
+    for member, points in curves(found).items():
+        assert scalars(again.where, member) == rounded(points)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_runs_of_mlflow_are_found_again(tmp_path: Path) -> None:
+    pytest.importorskip("mlflow")
+    from mlflow.tracking import MlflowClient
+
+    for intervals in (2, 4):
+        with follow(tmp_path / "study", "mlflow", every=0.05) as follower:
+            study = run(tmp_path / "study", climb, intervals=intervals)
+    client = MlflowClient(tracking_uri=f"sqlite:///{follower.where}")
+    experiment = client.get_experiment_by_name(study.name)
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
+    assert len(runs) == 1 + study.config.population
+    assert {one.info.status for one in runs} == {"FINISHED"}
+    for child in runs:
+        if "mlflow.parentRunId" in child.data.tags:
+            history = client.get_metric_history(child.info.run_id, "selection_score")
+            assert [(h.step, h.value) for h in history] == curves(study)[int(str(child.info.run_name)[1:])]
+
+
+def test_runs_of_wandb_keep_their_numbers(tmp_path: Path) -> None:
+    pytest.importorskip("wandb")
+    numbers = []
+    for intervals in (2, 3):
+        with follow(tmp_path / "study", "wandb", every=0.05) as follower:
+            run(tmp_path / "study", climb, intervals=intervals, population=3)
+        numbers.append({path.stem for path in follower.where.glob("wandb/offline-run-*/*.wandb")})
+    assert len(numbers[0]) == 3
+    assert numbers[0] == numbers[1]
+
+
+def test_a_tool_that_fails_does_not_stop_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
+    pytest.importorskip("tensorboard")
+
+    def fails(*_: Any) -> Any:
+        raise OSError("no space for events")
+
+    monkeypatch.setattr("poptrain.integrations.to_tensorboard.Events.add", fails)
+    with follow(tmp_path / "study", "tensorboard", every=0.01):
+        study = run(tmp_path / "study", climb, intervals=3)
+    assert study.status == "finished"
+    assert "the study is not written for others any more" in caplog.text
+    assert "no space for events" in caplog.text
+
+
+def test_what_cannot_be_followed_is_refused(study: pt.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match="tensorboard, mlflow, wandb, got 'csv'"):
+        Follower(study.directory, "csv")
+    (tmp_path / "tb").mkdir()
+    with pytest.raises(ConfigError, match="is there already, from an export"):
+        Follower(study.directory, "tensorboard", tmp_path / "tb")
+    monkeypatch.setattr("poptrain.integrations.following.find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match="wandb"):
+        Follower(study.directory, "wandb")

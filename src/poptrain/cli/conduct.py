@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from poptrain.cli.terminal import say, say_json
 from poptrain.core.errors import DiskFull, TrainingFailed, WorkerError
 from poptrain.core.report import Mode
 from poptrain.engine.signals import Interrupts
+from poptrain.integrations import follow
 from poptrain.results import Study
 from poptrain.store.directory import StudyDirectory
 
@@ -32,6 +34,7 @@ class Conduct:
         title: the study in a few words.
         quiet: whether to show no progress.
         json: whether the result is JSON; progress then goes to standard error.
+        live: tools that the study is written for while it runs.
         about: lines to begin with.
         go_on: the command that takes everything up again; empty for `poptrain resume` of the study.
     """
@@ -42,6 +45,7 @@ class Conduct:
     title: str
     quiet: bool
     json: bool
+    live: tuple[str, ...] = ()
     about: tuple[str, ...] = ()
     go_on: str = ""
 
@@ -65,8 +69,10 @@ class Conduct:
             "on_preflight": display.preflight,
         }
         try:
-            with display:
-                for line in self.about:
+            with contextlib.ExitStack() as stack:
+                written = [stack.enter_context(follow(self.directory, tool)).where for tool in self.live]
+                stack.enter_context(display)
+                for line in (*self.about, *(f"written live to {where}" for where in written)):
                     display.say(line)
                 study = begin(**hooks)
         except KeyboardInterrupt:

@@ -9,12 +9,14 @@ from typing import Annotated
 import typer
 
 from poptrain.core.errors import ConfigError
+from poptrain.integrations import LIVE
 from poptrain.store.directory import StudyDirectory
 
 __all__ = [
     "AsJson",
     "ExecutorName",
     "ExecutorOption",
+    "Live",
     "MaxSeconds",
     "Quiet",
     "StudyArgument",
@@ -35,6 +37,14 @@ class ExecutorName(StrEnum):
 
 
 StudyArgument = Annotated[Path, typer.Argument(metavar="STUDY", help="Folder of the study.", show_default=False)]
+LiveTool = StrEnum("LiveTool", {name: name for name in LIVE})  # type: ignore[misc]
+Live = Annotated[
+    list[LiveTool] | None,
+    typer.Option(
+        "--live",
+        help="Write the study for this tool while it is trained, into the study's folder. Repeatable.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text for people.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress, only the result.")]
 Workers = Annotated[

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from poptrain.cli.conduct import Conduct
-from poptrain.cli.options import AsJson, ExecutorOption, MaxSeconds, Quiet, StudyArgument, Workers, check_study
+from poptrain.cli.options import AsJson, ExecutorOption, Live, MaxSeconds, Quiet, StudyArgument, Workers, check_study
 from poptrain.cli.target import load_target
 from poptrain.results import Study
 
@@ -23,6 +23,7 @@ def resume(
     max_seconds: MaxSeconds = None,
     executor: ExecutorOption = None,
     workers: Workers = None,
+    live: Live = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -49,6 +50,7 @@ def resume(
         title=f"{config.name} in {directory}",
         quiet=quiet,
         json=as_json,
+        live=tuple(tool.value for tool in live or ()),
     )
     given = {name: value for name, value in changes.items() if value is not None}
     conduct.show_result(conduct.train(lambda **hooks: take_up(directory, **given, **hooks)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from poptrain.cli.conduct import Conduct
-from poptrain.cli.options import AsJson, ExecutorOption, MaxSeconds, Quiet, Workers, check_study
+from poptrain.cli.options import AsJson, ExecutorOption, Live, MaxSeconds, Quiet, Workers, check_study
 from poptrain.cli.policies import algorithm_of
 from poptrain.cli.settings import Asked, parse_sets, read_config
 from poptrain.cli.target import Target, code_of, load_target, name_of
@@ -219,6 +220,7 @@ def run(
         bool,
         typer.Option("--no-preflight", help="Do not check first that a member survives a restore.", rich_help_panel=_SAFETY),
     ] = False,
+    live: Live = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -259,10 +261,11 @@ def run(
         preflight=False if no_preflight else None,
         settings=parse_sets(sets or ()),
     )
-    start(flags if config is None else flags.over(read_config(config)), quiet=quiet, as_json=as_json)
+    asked = flags if config is None else flags.over(read_config(config))
+    start(asked, live=[tool.value for tool in live or ()], quiet=quiet, as_json=as_json)
 
 
-def start(asked: Asked, *, quiet: bool, as_json: bool) -> None:
+def start(asked: Asked, *, live: Sequence[str] = (), quiet: bool, as_json: bool) -> None:
     """Begin the study that is asked for, or go on with it, and print its result.
 
     Raises:
@@ -284,6 +287,7 @@ def start(asked: Asked, *, quiet: bool, as_json: bool) -> None:
         title=f"{name_of(code)} in {directory}",
         quiet=quiet,
         json=as_json,
+        live=tuple(live),
         about=(*target.about, *_standing(directory)),
     )
     study = conduct.train(

@@ -8,19 +8,23 @@ from pathlib import Path
 from typing import Any
 
 from poptrain.core.errors import ConfigError
+from poptrain.integrations.runs import MakeSink, deliver
 from poptrain.results import Study
 
-__all__ = ["TARGETS", "export"]
+__all__ = ["LIVE", "TARGETS", "export", "sink_of"]
 
 TARGETS: Mapping[str, tuple[str, str]] = {
-    "csv": ("poptrain.integrations.tables", "study.csv"),
-    "parquet": ("poptrain.integrations.tables", "study.parquet"),
-    "tensorboard": ("poptrain.integrations.to_tensorboard", "tensorboard"),
-    "mlflow": ("poptrain.integrations.to_mlflow", "mlflow.db"),
-    "wandb": ("poptrain.integrations.to_wandb", "wandb"),
-    "optuna": ("poptrain.integrations.to_optuna", "optuna.log"),
+    "csv": ("poptrain.integrations.tables:write", "study.csv"),
+    "parquet": ("poptrain.integrations.tables:write", "study.parquet"),
+    "tensorboard": ("poptrain.integrations.to_tensorboard:Events", "tensorboard"),
+    "mlflow": ("poptrain.integrations.to_mlflow:Experiment", "mlflow.db"),
+    "wandb": ("poptrain.integrations.to_wandb:Group", "wandb"),
+    "optuna": ("poptrain.integrations.to_optuna:write", "optuna.log"),
 }
-"""The module of each tool, and the name that its export has inside of the study's folder."""
+"""What writes for each tool (a function, or the class of a sink), and the name that it has inside of the study's folder."""
+
+LIVE = ("tensorboard", "mlflow", "wandb")
+"""Tools that can be written for while the study runs."""
 
 
 def export(study: Study, to: str, output: Path | None = None) -> Path:
@@ -43,11 +47,28 @@ def export(study: Study, to: str, output: Path | None = None) -> Path:
     """
     if to not in TARGETS:
         raise ConfigError(f"a study is exported to {', '.join(TARGETS)}, got {to!r}")
-    module, name = TARGETS[to]
+    name = TARGETS[to][1]
     where = output if output is not None else study.directory / name
     if where.exists():
         raise ConfigError(f"{where} is there already: remove it, or choose another --output")
     where.parent.mkdir(parents=True, exist_ok=True)
-    write: Callable[[Study, str, Path], Any] = import_module(module).write
-    write(study, to, where)
+    if to in LIVE:
+        sink = sink_of(to)(study, where, {})
+        deliver(study, study.reports(), sink)
+        sink.finish(study)
+        sink.close()
+    else:
+        write: Callable[[Study, str, Path], Any] = _named(to)
+        write(study, to, where)
     return where
+
+
+def sink_of(to: str) -> MakeSink:
+    """Return the class that writes for one of the tools in `LIVE`."""
+    found: MakeSink = _named(to)
+    return found
+
+
+def _named(to: str) -> Any:
+    module, _, name = TARGETS[to][0].partition(":")
+    return getattr(import_module(module), name)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, MutableMapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
 
 from poptrain.core.events import Reported
 from poptrain.core.values import Hparams, Value
 from poptrain.results import Study
 
-__all__ = ["Point", "Run", "numbers", "runs_of", "texts"]
+__all__ = ["MakeSink", "Point", "Sink", "deliver", "numbers", "texts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,31 +29,48 @@ class Point:
     values: dict[str, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One member.
+class Sink(Protocol):
+    """What takes in a study for one tool, at once or bit by bit."""
 
-    Args:
-        member: its number.
-        name: for example "m03".
-        first: the hyperparameters that it began with.
-        points: its intervals, in order.
-    """
+    def add(self, name: str, first: Hparams, points: Sequence[Point]) -> None:
+        """Take in further intervals of a member.
 
-    member: int
-    name: str
-    first: Hparams
-    points: tuple[Point, ...]
+        Args:
+            name: the member's, for example "m03".
+            first: hyperparameters of the first of these intervals.
+            points: in order.
+        """
+        ...
+
+    def flush(self) -> None:
+        """Let others see what was taken in."""
+        ...
+
+    def finish(self, study: Study) -> None:
+        """The study is not trained any more: take in what it came to."""
+        ...
+
+    def close(self) -> None:
+        """Nothing more will come for now."""
+        ...
 
 
-def runs_of(study: Study) -> Iterator[Run]:
-    """Yield the members that have reported, in their order."""
-    width = len(str(study.config.population - 1))
-    for member in range(study.config.population):
-        reports = study.reports(member)
-        if reports:
-            points = tuple(_point(report, study.config.interval_steps) for report in reports)
-            yield Run(member, f"m{member:0{width}}", dict(reports[0].hparams), points)
+class MakeSink(Protocol):
+    """Makes a sink for a study; what is in `kept` is found again by the next one that goes on with the same place."""
+
+    def __call__(self, study: Study, where: Path, kept: MutableMapping[str, Any]) -> Sink:
+        """Return the sink."""
+        ...
+
+
+def deliver(study: Study, reports: Iterable[Reported], sink: Sink) -> None:
+    """Hand reports over to a sink, member by member."""
+    width, steps = len(str(study.config.population - 1)), study.config.interval_steps
+    by_member: dict[int, list[Reported]] = {}
+    for report in reports:
+        by_member.setdefault(report.member, []).append(report)
+    for member, own in sorted(by_member.items()):
+        sink.add(f"m{member:0{width}}", dict(own[0].hparams), [_point(report, steps) for report in own])
 
 
 def numbers(hparams: Hparams) -> dict[str, float]:
