@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from poptrain.api import tune
 from poptrain.cli.run import algorithm_asked, space_asked
 from poptrain.cli.settings import read_config
 from poptrain.cli.target import code_of, load_target
@@ -42,3 +43,23 @@ def test_it_begins_as_asked(name: str, tmp_path: Path) -> None:
     assert set(space) == set(target.space or {}), "the training code needs every hyperparameter"
     assert asked.population is not None
     algorithm.init(Context(Keys(0), space, asked.population, asked.intervals or 1))
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if "-small" in name])
+def test_its_members_train(name: str, tmp_path: Path) -> None:
+    asked = read_config(RECIPES / name)
+    target = load_target(code_of(asked.target or "", asked.settings), tmp_path)
+    assert target.mode == "max"
+    study = tune(
+        target.train,
+        space_asked(asked, target),
+        directory=tmp_path,
+        metric=target.metric or "",
+        population=3,
+        intervals=1,
+        interval_steps=1,
+        executor="inline",
+        preflight=False,
+    )
+    assert len(study.reports()) == 3
+    assert not study.failures

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shutil
@@ -162,3 +163,35 @@ def test_a_browser_draws_the_page_and_runs_no_name(tmp_path: Path) -> None:
     assert done.stdout.count('class="main-svg"') >= 6
     assert not re.search("<title>run</title>", done.stdout)
     assert "CONSOLE" not in done.stderr
+
+
+def test_what_a_task_left_to_look_at_is_shown(tmp_path: Path) -> None:
+    from PIL import Image
+
+    study = Study.open(small_study(tmp_path / "s"))
+    assert "Pictures" not in page(study)
+    Image.new("L", (4, 3), 9).save(tmp_path / "s" / "samples.png")
+    Image.new("L", (4, 3), 9).save(tmp_path / "s" / "episode.gif")
+    (tmp_path / "s" / "examples.tsv").write_text(f'source\ttranslation\nein "Hund"\t{EVIL}\n', encoding="utf-8")
+    shown = page(study)
+    elements = Elements()
+    elements.feed(shown)
+    sources = [attributes["src"] or "" for kind, attributes in elements.found if kind == "img"]
+    assert [source.partition(";")[0] for source in sources] == ["data:image/gif", "data:image/png"]
+    assert base64.b64decode(sources[1].partition(",")[2]) == (tmp_path / "s" / "samples.png").read_bytes()
+    assert {'ein "Hund"', EVIL} <= set(elements.texts)
+    assert all(f'<a href="#{name}">' in shown for name in ("pictures", "examples"))
+
+
+def test_pictures_too_large_for_a_page_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = Study.open(small_study(tmp_path / "s"))
+    (tmp_path / "s" / "huge.png").write_bytes(b"x" * 2_000_000)
+    monkeypatch.setattr("poptrain.report.pictures._MOST_BYTES", 1_000_000)
+    assert "huge.png is left out: it has 2.0 MB." in page(study)
+
+
+@pytest.mark.parametrize("content", [b"", b"one line only\n", b"\xff\xfe\x00", b"a\x00b\n\x00\n"])
+def test_examples_that_cannot_be_read_are_left_out(content: bytes, tmp_path: Path) -> None:
+    study = Study.open(small_study(tmp_path / "s"))
+    (tmp_path / "s" / "examples.tsv").write_bytes(content)
+    assert 'id="members"' in page(study)

@@ -167,7 +167,7 @@ class Session:
 
     def _job(self) -> Job:
         space = self.space
-        structural = tuple(space.structural)
+        structural = (*space.structural, *(name for name in space if name not in space.tuned))  # constants are shared as well
         tuned = frozenset(space.tuned) - frozenset(structural)
         body = BodySpec(self.train, self.config.metric, tuned)
         host = HostSpec(body, structural, self.config.bodies, write_state, read_state, self.executor.block)

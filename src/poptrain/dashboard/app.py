@@ -16,10 +16,11 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from poptrain.core.errors import PoptrainError
-from poptrain.dashboard.pages import PARTS, comparison_figure, index_page, pictures, study_page, study_table
+from poptrain.dashboard.pages import PARTS, comparison_figure, index_page, study_page, study_table
 from poptrain.dashboard.shelf import Shelf, Signature
 from poptrain.report import PLOTS
 from poptrain.report.page import asset
+from poptrain.report.pictures import pictures
 from poptrain.results import Study
 
 __all__ = ["make_app"]

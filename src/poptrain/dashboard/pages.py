@@ -11,11 +11,12 @@ from poptrain.dashboard.shelf import Shelf
 from poptrain.report import PLOTS
 from poptrain.report.drawing import figure
 from poptrain.report.page import EVENTS_NOTE, MEMBERS_NOTE, bar, commands, facts, header, plot_section, warnings
+from poptrain.report.pictures import examples
 from poptrain.report.tables import event_table, member_table
 from poptrain.results import Study
 from poptrain.results.sparkline import number_text
 
-__all__ = ["PARTS", "comparison_figure", "index_page", "pictures", "study_page", "study_table"]
+__all__ = ["PARTS", "comparison_figure", "index_page", "study_page", "study_table"]
 
 PARTS: Mapping[str, Callable[[Study], str]] = {
     "header": header,
@@ -23,6 +24,7 @@ PARTS: Mapping[str, Callable[[Study], str]] = {
     "warnings": warnings,
     "members": member_table,
     "events": event_table,
+    "examples": examples,
     "commands": commands,
 }
 """Parts of a study's page, as HTML in which every name is text."""
@@ -54,7 +56,7 @@ def study_page(number: int, name: str, *, alone: bool, images: int) -> str:
     body = (
         f'{back}<div data-part="header"></div>{bar(links)}<main id="content"><p class="soft" id="connection" '
         f'aria-live="polite">connecting</p><div data-part="facts"></div><div data-part="warnings"></div>{sections}{gallery}'
-        f'{tables}<div data-part="commands"></div></main>'
+        f'<div data-part="examples"></div>{tables}<div data-part="commands"></div></main>'
     )
     return _page(name, f"/study/{number}/", body)
 
@@ -107,11 +109,6 @@ def comparison_figure(studies: list[tuple[str, Study]]) -> go.Figure:
     made.update_yaxes(title_text=escape(metric))
     made.update_layout(showlegend=len(made.data) <= 12)  # more names than that are read by hovering
     return made
-
-
-def pictures(study: Study) -> list[str]:
-    """Return the names of the pictures that a task has left in the study's folder."""
-    return sorted(path.name for path in study.directory.iterdir() if path.suffix in (".png", ".gif") and path.is_file())
 
 
 def _study_row(number: int, name: str, found: Study | str) -> str:

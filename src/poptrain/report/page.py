@@ -14,6 +14,7 @@ from plotly.offline import get_plotlyjs
 
 from poptrain.core.version import __version__
 from poptrain.report import PLOTS
+from poptrain.report.pictures import embedded, examples
 from poptrain.report.tables import event_table, member_table
 from poptrain.results import Study
 from poptrain.results.sparkline import number_text
@@ -71,6 +72,7 @@ def page(study: Study) -> str:
     )
     data = "{" + ",".join(f'"{name}":{figure.to_json()}' for name, figure in plots.items()) + "}"
     links = {name: str(figure.layout.title.text) for name, figure in plots.items()}
+    left = {"pictures": embedded(study), "examples": examples(study)}
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{policy}">
@@ -79,11 +81,12 @@ def page(study: Study) -> str:
 <style>{asset("page.css")}</style></head>
 <body><a class="skip" href="#content">Skip to the content</a>
 {header(study)}
-{bar({**links, "members": "Members", "events": "Events"})}
+{bar({**links, **_left_links(left), "members": "Members", "events": "Events"})}
 <main id="content">
 {facts(study)}
 {warnings(study)}
 {sections}
+{"".join(left.values())}
 <section id="members"><h2>Members</h2><p class="note">{MEMBERS_NOTE}</p>{member_table(study)}</section>
 <section id="events"><h2>Events</h2><p class="note">{EVENTS_NOTE}</p>{event_table(study)}</section>
 {commands(study)}
@@ -94,6 +97,10 @@ def page(study: Study) -> str:
 <script nonce="{nonce}">{_closed(asset("page.js"))}</script>
 </body></html>
 """
+
+
+def _left_links(left: Mapping[str, str]) -> dict[str, str]:
+    return {name: name.capitalize() for name, section in left.items() if section}
 
 
 def _inside_script(json: str) -> str:

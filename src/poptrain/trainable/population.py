@@ -29,7 +29,7 @@ class Block:
 
     Args:
         seeds: the random state under which each row's first state is made; as many as there are rows, >= 1.
-        structure: structural hyperparameters, which all rows share.
+        structure: structural hyperparameters and constants, which all rows share.
     """
 
     seeds: tuple[int, ...]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,6 +82,17 @@ def read_corpus(settings: Settings) -> Corpus:
     return read_aligned(path, source=settings.source, target=settings.target, limit=limit, **sizes)
 
 
+_EXAMPLES = 20
+
+
+def _save_examples(folder: Path, pairs: Sequence[tuple[str, str]], hypotheses: Sequence[str]) -> None:
+    """Write some translations where the report finds them."""
+    lines = [("source", "translation", "reference")]
+    lines += [(source, found, target) for (source, target), found in zip(pairs[:_EXAMPLES], hypotheses, strict=False)]
+    text = "".join("\t".join(" ".join(cell.split()) for cell in line) + "\n" for line in lines)
+    (folder / "examples.tsv").write_text(text, encoding="utf-8")
+
+
 def held_out(settings: Settings, place: Path, state: Any, hparams: Hparams) -> HeldOutScores:
     """Return BLEU and chrF of a state on the test part, by beam search, with their signatures."""
     from poptrain.tasks.translation.scoring import bleu, chrf
@@ -90,6 +102,7 @@ def held_out(settings: Settings, place: Path, state: Any, hparams: Hparams) -> H
     pairs = translator.prepared.corpus.test
     hypotheses = translator.translate([source for source, _ in pairs])
     references = [target for _, target in pairs]
+    _save_examples(place.parent, pairs, hypotheses)
     scores = {"bleu": bleu(hypotheses, references, tokenize=settings.tokenize), "chrf": chrf(hypotheses, references)}
     return HeldOutScores(
         {name: one.value for name, one in scores.items()}, {f"{name} signature": one.signature for name, one in scores.items()}
