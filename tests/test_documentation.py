@@ -50,9 +50,20 @@ def test_every_command_of_the_readme_exists(command: str) -> None:
     assert CliRunner().invoke(app, [command, "--help"]).exit_code == 0
 
 
-def test_every_link_of_the_readme_leads_somewhere() -> None:
-    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
-        assert (ROOT / target).exists(), target
+def test_every_link_leads_somewhere() -> None:
+    for document in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\((?!http)([^)#\s]+)\)", document.read_text(encoding="utf-8")):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_every_picture_of_the_gallery_is_made_on_its_page() -> None:
+    gallery = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
+    shown = set(re.findall(r"\]\(images/(\w+)\.png\)", gallery))
+    assert len(shown) >= 7
+    for name in shown - {"dashboard"}:
+        assert f'study.plot.{name}().write_image("{name}.png"' in gallery
+    for block in re.findall(r"^```python\n(.*?)^```", gallery, re.DOTALL | re.MULTILINE):
+        compile(block, "docs/gallery.md", "exec")
 
 
 def test_no_document_speaks_of_things_outside_of_the_project() -> None:

@@ -137,7 +137,7 @@ def test_what_is_left_out_is_said(tmp_path: Path) -> None:
 def test_notebooks_have_the_same_plots(small: Study) -> None:
     assert {name for name in dir(small.plot) if not name.startswith("_")} == set(PLOTS)
     for name, plot in PLOTS.items():
-        assert getattr(small.plot, name)().to_json() == plot(small).to_json()
+        assert [t.to_json() for t in getattr(small.plot, name)().data] == [t.to_json() for t in plot(small).data]
 
 
 def test_a_plot_without_plotly_says_what_is_missing(small: Study, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,3 +151,13 @@ def test_a_notebook_shows_a_summary_in_which_names_are_text(eventful: Study) -> 
     assert "<img" not in shown
     assert "&lt;img" in shown
     assert "held-out score" in shown
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_a_plot_of_a_notebook_stands_alone_with_its_whole_note(name: str, tmp_path: Path) -> None:
+    study = Study.open(small_study(tmp_path / "s"))
+    inside, alone = PLOTS[name](study), getattr(study.plot, name)()
+    assert alone.layout.paper_bgcolor == alone.layout.plot_bgcolor == "white"
+    assert alone.layout.title.subtitle.text.replace("<br>", " ") == inside.layout.meta["note"].strip()
+    assert alone.layout.height > inside.layout.height
+    assert max(map(len, alone.layout.title.subtitle.text.split("<br>"))) <= 150

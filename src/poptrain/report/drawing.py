@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
@@ -25,6 +26,7 @@ __all__ = [
     "SCALE",
     "SKY",
     "WINNING",
+    "alone",
     "axes",
     "drawn_members",
     "empty",
@@ -43,6 +45,9 @@ BLUE, SKY, GREEN, AMBER, WINNING, PURPLE = "#0072B2", "#56B4E9", "#009E73", "#E6
 GREY = "rgba(128,128,128,0.75)"
 FAINT = "rgba(128,128,128,0.28)"
 SCALE = "Viridis"
+
+_LINE = 150
+"""Letters of a note that fit side by side above a plot of 1100 pixels."""
 
 MOST_MEMBERS = 200
 """Members drawn at most in a plot of curves."""
@@ -89,6 +94,19 @@ def figure(title: str, note: str, *, height: int) -> go.Figure:
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.01, "x": 0},
     )
     return made
+
+
+def alone(made: go.Figure) -> go.Figure:
+    """Return a figure that stands outside of a page: on white, with room for its note above the legend."""
+    note = textwrap.wrap(made.layout.meta["note"], _LINE)
+    return go.Figure(made).update_layout(
+        title={"subtitle": {"text": "<br>".join(note)}, "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 14}},
+        margin={"t": 92 + 19 * len(note)},
+        height=made.layout.height + 19 * len(note) + 30,
+        font={"color": "#1d1d22"},
+        paper_bgcolor="white",
+        plot_bgcolor="white",
+    )
 
 
 def axes(made: go.Figure) -> go.Figure:

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 import plotly.graph_objects as go
 
 from poptrain.core.errors import ConfigError, MissingExtra
+from poptrain.report.drawing import alone
 
 __all__ = ["ImageFormat", "image"]
 
@@ -24,11 +25,9 @@ def image(figure: go.Figure, kind: ImageFormat) -> bytes:
         import kaleido  # noqa: F401
     except ImportError:
         raise MissingExtra("images of plots", "report") from None
-    figure = go.Figure(figure).update_layout(paper_bgcolor="white", plot_bgcolor="white", margin={"t": 120})
+    figure = alone(figure)
     try:
-        return bytes(
-            figure.to_image(format=kind, width=1100, height=figure.layout.height + 60, scale=2 if kind == "png" else 1)
-        )
+        return bytes(figure.to_image(format=kind, width=1100, height=figure.layout.height, scale=2 if kind == "png" else 1))
     except (RuntimeError, OSError) as error:
         reason = str(error).strip().splitlines()
         raise ConfigError(

@@ -54,4 +54,5 @@ class Plots:
             importlib.import_module("plotly.graph_objects")
         except ImportError:
             raise MissingExtra("plots", "report") from None
-        return importlib.import_module("poptrain.report").PLOTS[name](self._study)
+        made = importlib.import_module("poptrain.report").PLOTS[name](self._study)
+        return importlib.import_module("poptrain.report.drawing").alone(made)
