@@ -39,6 +39,8 @@ class Settings:
         samples: pictures that members are scored on.
         test_samples: further ones for the held-out scores.
         judge_steps: updates of the classifier that scores.
+        inception: file of the Inception network of 2015 (inception-2015-12-05.pt, which NVIDIA publishes with the metrics of
+            StyleGAN2-ADA), which then scores in the classifier's place; slow without a GPU.
         data_seed: decides which image is in which part.
     """
 
@@ -51,6 +53,7 @@ class Settings:
     samples: int = 1_000
     test_samples: int = 5_000
     judge_steps: int = 400
+    inception: str = ""
     data_seed: int = 0
 
     def __post_init__(self) -> None:
@@ -75,6 +78,13 @@ def search_space(settings: Settings) -> dict[str, Any]:
     return space
 
 
+def score_names(settings: Settings) -> tuple[str, str]:
+    """Return the names of the Inception score and of the Frechet distance: whose they are is part of them."""
+    if settings.inception:
+        return "inception_score", "frechet_inception_distance"
+    return "classifier_inception_score", "classifier_frechet_distance"
+
+
 def make_study(settings: Settings, folder: Path) -> TaskStudy:
     """Prepare the images and the classifier in the study's folder, unless that was done before, and return the study.
 
@@ -90,11 +100,20 @@ def make_study(settings: Settings, folder: Path) -> TaskStudy:
     place = (folder / _FOLDER).absolute()
     images = prepare(settings.data, place, validation=0.1, test=0.2, seed=settings.data_seed)
     check_shape(images.shape)
-    accuracy = prepare_judge(images, place, settings.judge_steps)
+    if settings.inception:
+        from poptrain.tasks.gan.inception import Inception
+
+        Inception(Path(settings.inception))  # what is wrong with the file is told before anything is trained
+        judged = f"scored by the Inception network of {settings.inception}"
+    else:
+        accuracy = prepare_judge(images, place, settings.judge_steps)
+        judged = (
+            f"scored by a classifier of the same images ({accuracy:.1%} of the held-out right), not by an Inception network"
+        )
     return TaskStudy(
         train=partial(Gans, settings=settings, folder=place),
         space=search_space(settings),
-        metric="classifier_inception_score",
+        metric=score_names(settings)[0],
         mode="max",
         population=8,
         intervals=12,
@@ -104,7 +123,7 @@ def make_study(settings: Settings, folder: Path) -> TaskStudy:
         held_out=partial(_held_out, settings, place),
         about=(
             f"{images.origin}, {len(images.train)} to imitate",
-            f"scored by a classifier of the same images ({accuracy:.1%} of the held-out right), not by an Inception network",
+            judged,
         ),
     )
 

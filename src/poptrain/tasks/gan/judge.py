@@ -10,7 +10,7 @@ Scores compare members and studies with the same classifier; they say nothing be
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from poptrain.core.rng import seed_everything
 from poptrain.store.tensorfile import read_state, write_state
 from poptrain.tasks.images import Images, Split
 
-__all__ = ["Judge", "frechet_distance", "inception_score", "load_judge", "prepare_judge"]
+__all__ = ["Judge", "Looks", "features_of", "frechet_distance", "inception_score", "load_judge", "prepare_judge"]
 
 _FILE = "judge.safetensors"
 _AT_A_TIME = 500
@@ -106,14 +106,29 @@ def inception_score(probabilities: NDArray[Any]) -> float:
 
 
 def frechet_distance(made: NDArray[Any], real: NDArray[Any]) -> float:
-    """Return the Frechet distance of two normal distributions with the moments of two sets of features, shape (n, features)."""
-    means, covariances = zip(*((x.mean(0), np.cov(x, rowvar=False)) for x in (made, real)), strict=True)
-    roots = np.linalg.eigvals(covariances[0] @ covariances[1])
-    trace = float(np.sqrt(np.maximum(roots.real, 0.0)).sum())
-    shift = float(((means[0] - means[1]) ** 2).sum())
-    return max(0.0, shift + float(np.trace(covariances[0]) + np.trace(covariances[1])) - 2.0 * trace)
+    """Return the Frechet distance of two normal distributions with the moments of two sets of features, shape (n, features).
+
+    With A and B the centred features, scaled so that C = A'A and D = B'B, the trace of (C D)^(1/2) is the sum of the singular
+    values of A B', which is the smaller matrix where there are more features than pictures.
+    """
+    a, b = ((x - x.mean(0)) / np.sqrt(len(x) - 1) for x in (made, real))
+    if a.shape[1] > min(len(a), len(b)):
+        trace = float(np.linalg.svd(a @ b.T, compute_uv=False).sum())
+    else:
+        roots = np.linalg.eigvals((a.T @ a) @ (b.T @ b))
+        trace = float(np.sqrt(np.maximum(roots.real, 0.0)).sum())
+    shift = float(((made.mean(0) - real.mean(0)) ** 2).sum())
+    return max(0.0, shift + float((a**2).sum() + (b**2).sum()) - 2.0 * trace)
 
 
-def features_of(judge: Judge, part: Split) -> NDArray[np.float64]:
+class Looks(Protocol):
+    """A network that judges pictures."""
+
+    def look(self, pictures: torch.Tensor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return (features, probabilities of the classes) of pictures from 0 to 1."""
+        ...
+
+
+def features_of(judge: Looks, part: Split) -> NDArray[np.float64]:
     """Return the features of real images."""
     return judge.look(torch.from_numpy(part.pixels))[0]

@@ -22,7 +22,8 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 import poptrain.torch as ptt
 from poptrain.core.errors import DataError
-from poptrain.tasks.gan.judge import Judge, features_of, frechet_distance, inception_score, load_judge
+from poptrain.tasks.gan import score_names
+from poptrain.tasks.gan.judge import Looks, features_of, frechet_distance, inception_score, load_judge
 from poptrain.tasks.images import Images, prepare
 from poptrain.trainable.population import Block, PopulationInterval, PopulationTrainable
 
@@ -150,7 +151,7 @@ class Gans(PopulationTrainable):
         real = _real_features(self._settings, self._folder, "validation")
         rows = self._generator.rows.rows
         parts = [self._generator.forward(z.to(self._device).expand(rows, *z.shape)).cpu() for z in _latent(self._settings)]
-        scores = [_scores(self._judge, part, real) for part in torch.cat(parts, 1)]
+        scores = [_scores(self._settings, self._judge, part, real) for part in torch.cat(parts, 1)]
         return {name: [one[name] for one in scores] for name in scores[0]}
 
     def copy(self, donors: Sequence[int], recipients: Sequence[int]) -> None:
@@ -173,8 +174,12 @@ class Gans(PopulationTrainable):
 
 
 @lru_cache(maxsize=1)
-def _prepared(settings: Settings, folder: Path) -> tuple[Images, Judge]:
+def _prepared(settings: Settings, folder: Path) -> tuple[Images, Looks]:
     images = prepare(settings.data, folder, validation=0.1, test=0.2, seed=settings.data_seed)
+    if settings.inception:
+        from poptrain.tasks.gan.inception import Inception
+
+        return images, Inception(Path(settings.inception))
     return images, load_judge(images, folder)
 
 
@@ -191,15 +196,13 @@ def _latent(settings: Settings, count: int | None = None, seed: int = _SELECTION
     yield from torch.split(whole, _AT_A_TIME)
 
 
-def _scores(judge: Judge, made: torch.Tensor, real: NDArray[np.float64]) -> dict[str, float]:
+def _scores(settings: Settings, judge: Looks, made: torch.Tensor, real: NDArray[np.float64]) -> dict[str, float]:
     """Return both scores; those of pictures that are not finite are NaN."""
+    names = score_names(settings)
     if not bool(made.isfinite().all()):
-        return {"classifier_inception_score": float("nan"), "classifier_frechet_distance": float("nan")}
+        return dict.fromkeys(names, float("nan"))
     features, probabilities = judge.look((made + 1) / 2)
-    return {
-        "classifier_inception_score": inception_score(probabilities),
-        "classifier_frechet_distance": frechet_distance(features, real),
-    }
+    return dict(zip(names, (inception_score(probabilities), frechet_distance(features, real)), strict=True))
 
 
 @torch.no_grad()
@@ -213,7 +216,7 @@ def score(settings: Settings, folder: Path, state: Any) -> tuple[dict[str, float
     real = _real_features(settings, folder, "test")
     path = folder.parent / "pictures.png"
     save_pictures(made[: _GRID * _GRID], path)
-    return _scores(judge, made, real), path
+    return _scores(settings, judge, made, real), path
 
 
 def save_pictures(pictures: torch.Tensor, path: Path) -> None:

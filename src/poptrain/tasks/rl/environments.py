@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from functools import partial
 from typing import Any, SupportsFloat
 
@@ -59,9 +60,7 @@ def make_environments(name: str, count: int, *, training: bool, render_mode: str
 def _make(name: str, training: bool, render_mode: str | None) -> gym.Env[Any, Any]:
     if not name.startswith(_ATARI):
         return Finite(gym.make(name, render_mode=render_mode))
-    import ale_py
-
-    gym.register_envs(ale_py)
+    gym.register_envs(importlib.import_module("ale_py"))
     game = gym.make(name, render_mode=render_mode, frameskip=1)  # the wrapper skips pictures itself
     return Finite(AtariWrapper(game, clip_reward=training, terminal_on_life_loss=training))
 
