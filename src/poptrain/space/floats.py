@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, get_args
 
 import numpy as np
@@ -55,6 +55,8 @@ class Float(Parameter):
     structural: bool = False
     transform: Transform = ""
     bounds: Bounds = "clip"
+    _origin: float = field(init=False, repr=False, compare=False)  # low, transformed
+    _width: float = field(init=False, repr=False, compare=False)  # high - low, transformed
     kind: ClassVar[str] = "float"
 
     def __post_init__(self) -> None:
@@ -73,6 +75,8 @@ class Float(Parameter):
             raise SpaceError(f"a logarithmic Float needs low > 0, got low={self.low!r}: raise low or pass log=False")
         check_bounds(self.bounds)
         self._check_transform()
+        object.__setattr__(self, "_origin", self._scaled(self.low))
+        object.__setattr__(self, "_width", self._scaled(self.high) - self._origin)
         if not self._scaled(self.low) < self._scaled(self.high):
             raise SpaceError(
                 f"the logarithms of low={self.low!r} and high={self.high!r} are equal: use Constant or pass log=False"
@@ -109,7 +113,7 @@ class Float(Parameter):
             return min(max(number, self.low), self.high)
         if self.log and number <= 0:
             return self.low
-        return self.from_unit((self._scaled(number) - self._scaled(self.low)) / self._width)
+        return self.from_unit((self._scaled(number) - self._origin) / self._width)
 
     def clip(self, value: Value) -> float:
         """Return the nearest number in [low, high]."""
@@ -122,12 +126,12 @@ class Float(Parameter):
 
     def to_unit(self, value: Value) -> float:
         """Return (value - low) / (high - low), of the transformed values."""
-        return min(max((self._scaled(self.clip(value)) - self._scaled(self.low)) / self._width, 0.0), 1.0)
+        return min(max((self._scaled(self.clip(value)) - self._origin) / self._width, 0.0), 1.0)
 
     def from_unit(self, unit: float) -> float:
         """Return the inverse of `to_unit`; places outside of [0, 1] come back as `bounds` says."""
         inside = reflected(unit) if self.bounds == "reflect" else min(max(unit, 0.0), 1.0)
-        return self.clip(self._unscaled(self._scaled(self.low) + inside * self._width))
+        return self.clip(self._unscaled(self._origin + inside * self._width))
 
     def describe(self) -> str:
         """Return for example 'a number in [0.0001, 1.0], logarithmic'."""
@@ -138,10 +142,6 @@ class Float(Parameter):
         named = {"type": self.kind, "low": self.low, "high": self.high, "log": self.log, "structural": self.structural}
         further = {"transform": (self.transform, ""), "bounds": (self.bounds, "clip")}
         return {**named, **{name: value for name, (value, usual) in further.items() if value != usual}}
-
-    @property
-    def _width(self) -> float:
-        return self._scaled(self.high) - self._scaled(self.low)
 
     def _scaled(self, number: float) -> float:
         if self.log:

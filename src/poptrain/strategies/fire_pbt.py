@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
+
+import numpy as np
 
 from poptrain.core.decisions import Continue, Decision, Replace
 from poptrain.core.errors import ConfigError
@@ -228,6 +231,10 @@ class _Round:
         self._leader = order[0] if leader is None else leader
         self._patient = self._rank_patient()
         self._places = {m: place for order in (self._greedy, self._patient) for place, m in enumerate(order)}
+        self._generators: dict[tuple[str, int], Callable[[int], np.random.Generator]] = {}
+        self._busy = Counter(evaluation.parent for evaluation in before.evaluations)
+        self._ages = [self._age(p) for p in self._parts[1] if seen.fitness[p] is not None]
+        heapq.heapify(self._ages)
 
     def decide(self, report: Report) -> Decision:
         """Return one member's decision and note in the state after what becomes of it."""
@@ -278,6 +285,7 @@ class _Round:
             number, donor = report.member - first, decision.donor - first
             self._after.replaced[number] = report.interval
             self._after.measured[number] = -1
+            self._note_age(report.member)
             self._after.curves[number] = self._state.curves[donor] if 0 <= donor < len(self._state.curves) else []
         return decision
 
@@ -300,15 +308,18 @@ class _Round:
         number = evaluation.parent - self._parts[1].start
         self._after.curves[number] = evaluation.curve
         self._after.measured[number] = max(self._after.measured[number], evaluation.began)
+        self._note_age(evaluation.parent)
 
     def _begin(self, report: Report, number: int) -> Decision:
         """Take the weights of the patient member whose last evaluation is the oldest."""
-        m, seen, first = report.member, self._state.seen, self._parts[1].start
-        busy = Counter(e.parent for i, e in enumerate(self._after.evaluations) if i != number)
-        ages = [(busy[p], self._after.measured[p - first], p) for p in self._parts[1] if seen.fitness[p] is not None]
-        if not ages:
+        m, seen = report.member, self._state.seen
+        self._busy[self._after.evaluations[number].parent] -= 1
+        self._note_age(self._after.evaluations[number].parent)
+        if not self._ages:
             return Continue(m, "no patient member is healthy")
-        parent = min(ages)[2]
+        parent = self._oldest()
+        self._busy[parent] += 1
+        self._note_age(parent)
         score = seen.fitness[parent]
         curve = [] if score is None else [score]
         self._after.evaluations[number] = Evaluation(parent, seen.intervals[parent], report.interval, curve)
@@ -317,19 +328,40 @@ class _Round:
         text = f"evaluates member {parent}: its weights, with the hyperparameters of member {self._leader}"
         return Replace(m, parent, seen.intervals[parent], base, True, text)
 
+    def _generator(self, purpose: str, report: Report) -> np.random.Generator:
+        """Return the generator of a purpose and report, good until the next one of that purpose and interval."""
+        key = purpose, report.interval
+        if key not in self._generators:
+            self._generators[key] = self._context.keys.generators(*key)
+        return self._generators[key](report.member)
+
+    def _age(self, patient: int) -> tuple[int, int, int]:
+        """Return what the next one to be evaluated has least of: evaluators, interval of its last evaluation, number."""
+        return self._busy[patient], self._after.measured[patient - self._parts[1].start], patient
+
+    def _note_age(self, patient: int) -> None:
+        if patient in self._parts[1] and self._state.seen.fitness[patient] is not None:
+            heapq.heappush(self._ages, self._age(patient))
+
+    def _oldest(self) -> int:
+        """Return the healthy patient member of the least age; what the heap says of others may be out of date."""
+        while self._ages[0] != self._age(self._ages[0][2]):
+            heapq.heappop(self._ages)
+        return self._ages[0][2]
+
     def _copy_any(self, report: Report, donors: Sequence[int], because: str) -> Decision:
         seen = self._state.seen
         chosen = donors or [x for x in (self._leader,) if seen.fitness[x] is not None and x != report.member]
         if not chosen:
             return Continue(report.member, f"{because}, but nobody is healthy to copy")
-        draw = self._context.keys.generator("exploit", report.member, report.interval).random()
+        draw = self._generator("exploit", report).random()
         donor = chosen[int(draw * len(chosen))]
         self._after.seen.take_over(report.member, donor, seen)
         text = f"{because}: copies member {donor} ({seen.value(donor):.6g})"
         return self._copy(report, (donor, seen.intervals[donor]), seen.hparams[donor], text)
 
     def _copy(self, report: Report, donor: tuple[int, int], base: Hparams, because: str) -> Decision:
-        rng = self._context.keys.generator("explore", report.member, report.interval)
+        rng = self._generator("explore", report)
         hparams = self._policy.explore(rng, self._context.space, base)
         return Replace(report.member, *donor, hparams, True, f"{because}; {changes(base, hparams)}")
 

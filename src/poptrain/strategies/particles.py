@@ -73,8 +73,10 @@ class _Moving(Algorithm[Particles]):
         """Return a function from (member, its place in the ranking) to whom it copies after an interval; to None for nobody."""
 
     @abstractmethod
-    def velocity(self, context: Context, state: Particles, member: int, model: int, rng: np.random.Generator) -> Vector:
-        """Return the new velocity of a member that copies and learns from `model`, shape (movable,)."""
+    def velocity(
+        self, context: Context, state: Particles, member: int, here: Vector, model: int, rng: np.random.Generator
+    ) -> Vector:
+        """Return the new velocity of a member that is `here`, copies, and learns from `model`, shape (movable,)."""
 
     def init(self, context: Context) -> tuple[Particles, tuple[Hparams, ...]]:
         """Return drawn hyperparameters for everybody, at rest."""
@@ -117,9 +119,10 @@ class _Moving(Algorithm[Particles]):
             return Continue(m, f"not ready after interval {report.interval}")
         if donor is None or donor == m or seen.fitness[donor] is None:
             return Continue(m, "nobody to copy")
-        velocity = self.velocity(context, before, m, leader if self.to_leader else donor, rng_of(m))
+        here = _place(context, seen.hparams[m])
+        velocity = self.velocity(context, before, m, here, leader if self.to_leader else donor, rng_of(m))
         base = with_structure_of(context, seen.hparams[m], seen.hparams[donor])
-        hparams = _moved(context, base, velocity)
+        hparams = _moved(context, base, here + velocity)
         after.velocities[m] = velocity.tolist()
         after.seen.take_over(m, donor, seen)
         text = f"{'failed: ' if report.failed else ''}copies member {donor} ({seen.value(donor):.6g}); {changes(base, hparams)}"
@@ -169,9 +172,10 @@ class Swarm(_Moving):
 
         return of
 
-    def velocity(self, context: Context, state: Particles, member: int, model: int, rng: np.random.Generator) -> Vector:
+    def velocity(
+        self, context: Context, state: Particles, member: int, here: Vector, model: int, rng: np.random.Generator
+    ) -> Vector:
         """Return the swarm's velocity."""
-        here = _place(context, state.seen.hparams[member])
         own = _place(context, state.best[member]) if state.best[member] else here
         first, second = rng.random((2, len(here)))
         pull = self.own * first * (own - here) + self.all * second * (_place(context, state.seen.hparams[model]) - here)
@@ -224,12 +228,14 @@ class Pairwise(_Moving):
 
         return of
 
-    def velocity(self, context: Context, state: Particles, member: int, model: int, rng: np.random.Generator) -> Vector:
+    def velocity(
+        self, context: Context, state: Particles, member: int, here: Vector, model: int, rng: np.random.Generator
+    ) -> Vector:
         """Return the learner's velocity."""
-        slow, fast = (_place(context, state.seen.hparams[m]) for m in (member, model))
-        first, second, jump, target = rng.random((4, len(slow)))
-        v = self.inertia * first * np.array(state.velocities[member]) + self.pull * second * (fast - slow)
-        found: Vector = np.where(jump < self.mutation, target - slow, v)
+        first, second, jump, target = rng.random((4, len(here)))
+        pull = self.pull * second * (_place(context, state.seen.hparams[model]) - here)
+        v = self.inertia * first * np.array(state.velocities[member]) + pull
+        found: Vector = np.where(jump < self.mutation, target - here, v)
         return found
 
 
@@ -249,7 +255,7 @@ def _place(context: Context, hparams: Hparams) -> Vector:
     return np.array([context.space[name].to_unit(hparams[name]) for name in context.space.movable])
 
 
-def _moved(context: Context, base: Hparams, velocity: Vector) -> dict[str, Value]:
-    place = np.clip(_place(context, base) + velocity, 0.0, 1.0)
-    moved = {name: context.space[name].from_unit(float(u)) for name, u in zip(context.space.movable, place, strict=True)}
+def _moved(context: Context, base: Hparams, place: Vector) -> dict[str, Value]:
+    units = np.clip(place, 0.0, 1.0).tolist()
+    moved = {name: context.space[name].from_unit(u) for name, u in zip(context.space.movable, units, strict=True)}
     return {**base, **moved}
